@@ -1,0 +1,1 @@
+"""Who may be processed, how and for how long. Imports libraries only."""

@@ -1,0 +1,17 @@
+"""Failures of the consent room, one sentence each (convention: ``exit_code``, see pipeline/errors.py)."""
+
+
+class ConsentError(ValueError):
+    """What was given for a consent record cannot be used."""
+
+    exit_code = 2
+
+
+class RegistryError(ConsentError):
+    """The registry cannot be opened, read or written, or does not know what was named."""
+
+
+class NotPermitted(PermissionError):
+    """The processing asked for is not covered by an approval, or goes against somebody's decision."""
+
+    exit_code = 3

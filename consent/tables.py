@@ -1,0 +1,90 @@
+"""The tables of the consent registry, and how their rows become what the policy decides on."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timezone
+
+from sqlalchemy import JSON, CheckConstraint, DateTime, ForeignKey, String
+from sqlalchemy.engine import Dialect
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+from sqlalchemy.types import TypeDecorator
+
+from consent.policy import Approval, OptOut, Zone
+
+
+class _UtcDateTime(TypeDecorator[datetime]):
+    """A moment in UTC; SQLite forgets the zone, so it is put back on reading."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=timezone.utc) if value.tzinfo is None else value.astimezone(timezone.utc)
+
+
+def utc_now() -> datetime:
+    """This moment, in UTC."""
+    return datetime.now(timezone.utc)
+
+
+class Base(DeclarativeBase):
+    """All tables of the consent records."""
+
+
+class CourseRow(Base):
+    """A course; ``key`` is the form in which names are compared."""
+
+    __tablename__ = "courses"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(String, unique=True)
+    name: Mapped[str]
+    recorded_at: Mapped[datetime] = mapped_column(_UtcDateTime, default=utc_now)
+
+
+class ApprovalRow(Base):
+    """One approval of a faculty member, with the name and sha256 of the file that proves it."""
+
+    __tablename__ = "approvals"
+    __table_args__ = (CheckConstraint("valid_until IS NULL OR valid_until >= valid_from", name="ends_after_start"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    course_id: Mapped[int] = mapped_column(ForeignKey("courses.id"), index=True)
+    course: Mapped[CourseRow] = relationship(lazy="joined", innerjoin=True)
+    approved_by: Mapped[str]
+    valid_from: Mapped[date]
+    valid_until: Mapped[date | None]
+    evidence_name: Mapped[str | None]
+    evidence_sha256: Mapped[str | None] = mapped_column(String(64))
+    recorded_at: Mapped[datetime] = mapped_column(_UtcDateTime, default=utc_now)
+
+    def to_policy(self) -> Approval:
+        """The row as the policy sees it."""
+        return Approval(
+            f"approval-{self.id}",
+            self.course.name,
+            self.approved_by,
+            self.valid_from,
+            self.valid_until,
+            self.evidence_name,
+            self.evidence_sha256,
+        )
+
+
+class OptOutRow(Base):
+    """One no of a student; the newest row not withdrawn says where they sit now."""
+
+    __tablename__ = "opt_outs"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    course_id: Mapped[int] = mapped_column(ForeignKey("courses.id"), index=True)
+    student: Mapped[str] = mapped_column(doc="a pseudonym, never a name")
+    zone: Mapped[list[float] | None] = mapped_column(JSON(none_as_null=True), doc="[x1, y1, x2, y2], 0 to 1")
+    recorded_at: Mapped[datetime] = mapped_column(_UtcDateTime, default=utc_now)
+    withdrawn_at: Mapped[datetime | None] = mapped_column(_UtcDateTime)
+
+    def to_policy(self) -> OptOut:
+        """The row as the policy sees it."""
+        return OptOut(self.student, None if self.zone is None else Zone(*self.zone))

@@ -1,0 +1,1 @@
+"""Streamlit pages over finished sessions: thin, no arithmetic of their own."""

@@ -1,0 +1,35 @@
+"""The one look of the dashboard; state colours are those of the video and the report (``models.states``)."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import Final
+
+from models.states import PALETTE, State
+
+INK = "#1F2933"
+MUTED = "#C9D1D9"
+UNUSUAL = "#B45309"
+"""Marks of unusual spans: dark enough to differ from every state's colour."""
+
+CONFIG: Final = MappingProxyType(
+    {
+        "theme.base": "light",
+        "theme.primaryColor": PALETTE[State.ATTENTIVE],
+        "theme.backgroundColor": "#FFFFFF",
+        "theme.secondaryBackgroundColor": "#F4F6F8",
+        "theme.textColor": INK,
+        "theme.borderColor": "#DDE3E8",
+        "theme.baseFontSize": 15,
+    }
+)
+"""Streamlit's theme settings, given to the server at its start."""
+
+STYLE = """<style>
+.block-container { padding: 1.2rem 2rem 3rem; max-width: 1500px; }
+[data-testid="stHeader"] { background: transparent; pointer-events: none; }
+[data-testid="stHeader"] button { pointer-events: auto; }
+[data-testid="stMetricValue"] { font-size: 1.6rem; }
+[data-testid="stVideo"] { background: #000; border-radius: .5rem; max-height: 62vh; }
+</style>"""
+"""What Streamlit has no setting for: less empty space, so that video and timeline share a 1280x720 screen."""

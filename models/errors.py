@@ -1,0 +1,7 @@
+"""Failures of model files, in one sentence for the user; ``exit_code`` as in pipeline/errors.py."""
+
+
+class ModelFileError(ValueError):
+    """A weights file is missing, damaged or not a model of the kind asked for."""
+
+    exit_code = 2

@@ -1,0 +1,59 @@
+"""The six states, the profiles that say which of them may be emitted, and their colours.
+
+This is the only place that spells a state's name.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+
+class State(str, Enum):
+    """What a student is seen to do during one second."""
+
+    ATTENTIVE = "attentive"
+    DISTRACTED = "distracted"
+    CONFUSED = "confused"
+    BORED = "bored"
+    DISCUSSING = "discussing"
+    TAKING_NOTES = "taking_notes"
+
+    @property
+    def label(self) -> str:
+        """The name as people read it, e.g. ``taking notes``."""
+        return self.value.replace("_", " ")
+
+
+UNSEEN = "unseen"
+"""The answer when there is no evidence; never a silent default to another state."""
+
+INFERRED_EMOTION = frozenset({State.CONFUSED, State.BORED})
+"""States that infer an inner state; inferring emotions in education is prohibited in some places
+(e.g. Regulation (EU) 2024/1689, the AI Act, Article 5(1)(f))."""
+
+
+class Profile(str, Enum):
+    """Which states may be emitted anywhere: all six, or only what can be observed as behaviour."""
+
+    FULL = "full"
+    OBSERVABLE = "observable"
+
+    @property
+    def states(self) -> tuple[State, ...]:
+        """The states this profile allows, in their fixed order."""
+        if self is Profile.FULL:
+            return tuple(State)
+        return tuple(state for state in State if state not in INFERRED_EMOTION)
+
+
+PALETTE: dict[str, str] = {
+    State.ATTENTIVE: "#0072B2",
+    State.DISTRACTED: "#D55E00",
+    State.CONFUSED: "#CC79A7",
+    State.BORED: "#E69F00",
+    State.DISCUSSING: "#009E73",
+    State.TAKING_NOTES: "#56B4E9",
+    UNSEEN: "#8C8C8C",
+}
+"""One colour per state for video, report and dashboard: Okabe & Ito 2008, safe for colour-blind viewers.
+Colour is never the only sign: the name or a letter always stands beside it."""

@@ -1,0 +1,1 @@
+"""Video in, session out: decode, detect, track, seats, faces, cues, anonymise, render, store."""

@@ -1,0 +1,218 @@
+"""Pass 1: stream a lecture once and return everything the tables and the second pass need."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+
+import numpy as np
+import pandas as pd
+
+from consent.policy import CoverPolicy
+from models.anomaly import unusual_spans
+from models.state_model import posterior
+from pipeline import appearance
+from pipeline.anonymise import regions_to_cover
+from pipeline.cues import add_motion, seconds
+from pipeline.detect import Detections, Detector
+from pipeline.errors import VideoError
+from pipeline.faces import FaceReader, Faces
+from pipeline.heads import complete_head_boxes, head_region
+from pipeline.observations import ObservationBuffer, fill_gaps, in_contract_order, of_students
+from pipeline.progress import Progress
+from pipeline.seats import TrackletBook, assign_students
+from pipeline.settings import Settings
+from pipeline.track import Tracker
+from pipeline.video import Frame, VideoInfo, VideoReader, prefetch
+
+
+@dataclass
+class Analysis:
+    """What pass 1 found; tables as in ``pipeline.session``.
+
+    Attributes:
+        info: of the source.
+        frames: decoded frames.
+        duration_s: from the first frame's start to the last frame's end.
+        interval_s: nominal time between analysed frames.
+        analysed_frames: how many were analysed.
+        observations, states, events: tables.
+        covers: regions to cover on analysed frames: ``t``, ``student`` (negative for people who are no students),
+            ``x1 y1 x2 y2``.
+        students: number of students.
+        warnings: what the user should know about the video.
+        stage_seconds: wall time of detection, tracking, faces and tables.
+    """
+
+    info: VideoInfo
+    frames: int
+    duration_s: float
+    interval_s: float
+    analysed_frames: int
+    observations: pd.DataFrame
+    states: pd.DataFrame
+    events: pd.DataFrame
+    covers: pd.DataFrame
+    students: int
+    warnings: list[str]
+    stage_seconds: dict[str, float] = field(default_factory=dict)
+
+
+class _Stopwatch:
+    """Wall time per stage; ``lap`` books the time since the last lap."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self._last = time.perf_counter()
+
+    def lap(self, stage: str) -> None:
+        now = time.perf_counter()
+        self.seconds[stage] = self.seconds.get(stage, 0.0) + now - self._last
+        self._last = now
+
+
+def analyse(
+    reader: VideoReader, detector: Detector, policy: CoverPolicy, settings: Settings, progress: Progress
+) -> Analysis:
+    """Run pass 1.
+
+    People in a zone of somebody who opted out are followed, so that they can be covered, and nothing else: their
+    faces are not read and no row is made for them.
+
+    Raises:
+        VideoError: no frame could be decoded.
+    """
+    info = reader.info
+    interval = 1 / min(settings.rate, info.fps) if info.fps > 0 else 1 / settings.rate
+    tracker = Tracker(settings.track, interval)
+    book = TrackletBook()
+    buffer = ObservationBuffer(detector.behaviour_names)
+    watch = _Stopwatch()
+    frames = prefetch(reader.frames(settings.rate), depth=2 * settings.detect.batch)
+    with FaceReader(settings.faces) as face_reader, progress.stage("Analyse", info.frames) as advance:
+        watch.lap("start")
+        last_index = -1
+        for batch in _batches(frames, settings.detect.batch):
+            watch.lap("decode")
+            found_in = detector.detect([frame.image for frame in batch])
+            watch.lap("detect")
+            for frame, found in zip(batch, found_in, strict=True):
+                looks = appearance.describe(frame.image, found.boxes_xyxy)
+                tracks = tracker.update(frame.t, found, looks)
+                book.add(frame.t, tracks, found.boxes_xyxy, found.scores, looks)
+                watch.lap("track")
+                faces = _read_permitted(face_reader, frame, found, policy)
+                buffer.add(frame.index, frame.t, tracks, found, faces)
+                watch.lap("faces")
+                advance(frame.index - last_index)
+                last_index = frame.index
+        advance(reader.decoded - 1 - last_index)
+    if not buffer.frames:
+        raise VideoError(f"{info.name}: no frame could be decoded; export the recording again as MP4")
+    watch.lap("decode")
+
+    student_of = assign_students(book, settings.seats, interval)
+    frames_seen, times = list(buffer.frames), list(buffer.times)
+    rows = buffer.table()
+    hidden, student_of = _split_opted_out(rows, student_of, policy, info)
+    observations = complete_head_boxes(
+        fill_gaps(of_students(rows[~hidden], student_of), frames_seen, times, settings.max_fill_s)
+    )
+    observations["motion"] = add_motion(observations)
+    covers = _covers(rows, hidden, observations, policy, settings)
+    cues = seconds(observations, reader.duration, interval, settings.cues)
+    states = posterior(cues, settings.profile, settings.states)
+    events = unusual_spans(_places(observations), settings.anomaly)
+    watch.lap("tables")
+    return Analysis(
+        info=info,
+        frames=reader.decoded,
+        duration_s=reader.duration,
+        interval_s=interval,
+        analysed_frames=len(frames_seen),
+        observations=in_contract_order(observations),
+        states=states,
+        events=events,
+        covers=covers,
+        students=len(set(student_of.values())),
+        warnings=list(reader.warnings),
+        stage_seconds=watch.seconds,
+    )
+
+
+def _batches(frames: Iterator[Frame], size: int) -> Iterator[list[Frame]]:
+    while batch := list(islice(frames, size)):
+        yield batch
+
+
+def _read_permitted(reader: FaceReader, frame: Frame, found: Detections, policy: CoverPolicy) -> Faces:
+    """Faces of everybody but those who sit where somebody opted out; their rows stay NaN."""
+    height, width = frame.image.shape[:2]
+    allowed = np.array([not policy.opted_out(*_head_place(box, width, height)) for box in found.boxes_xyxy], bool)
+    read = reader.read(frame.image, found.boxes_xyxy[allowed])
+    faces = Faces.unseen(len(found))
+    faces.head_xyxy[allowed], faces.pose_deg[allowed], faces.cues[allowed] = (
+        read.head_xyxy,
+        read.pose_deg,
+        read.cues,
+    )
+    return faces
+
+
+def _head_place(box_xyxy: np.ndarray, width: int, height: int) -> tuple[float, float]:
+    """Relative centre of the region that holds the head."""
+    x, y, side = head_region(box_xyxy)
+    return (x + side / 2) / width, (y + side / 2) / height
+
+
+def _split_opted_out(
+    rows: pd.DataFrame, student_of: dict[int, int], policy: CoverPolicy, info: VideoInfo
+) -> tuple[np.ndarray, dict[int, int]]:
+    """Rows (mask) of people who opted out, and the other students renumbered without gaps.
+
+    A student counts as opted out when most of the rows lie in an opted-out zone; rows of others within a zone are
+    hidden one by one, because whoever it is may be the one who said no.
+    """
+    boxes = rows[["x1", "y1", "x2", "y2"]].to_numpy(float)
+    in_zone = np.array([policy.opted_out(*_head_place(box, info.width, info.height)) for box in boxes], bool)
+    student = rows["track"].map(student_of)
+    share = pd.Series(in_zone).groupby(student.to_numpy()).mean()
+    gone = set(share.index[share > 0.5].astype(int))
+    hidden = in_zone | student.isin(gone).to_numpy()
+    left = sorted(set(student_of.values()) - gone)
+    number = {old: new for new, old in enumerate(left, start=1)}
+    return hidden, {track: number[old] for track, old in student_of.items() if old in number}
+
+
+def _covers(
+    rows: pd.DataFrame,
+    hidden: np.ndarray,
+    observations: pd.DataFrame,
+    policy: CoverPolicy,
+    settings: Settings,
+) -> pd.DataFrame:
+    """Regions to cover: hidden people always; with everyone covered also students and every passing detection."""
+    nobody = rows if policy.everyone else rows[hidden]
+    strangers = complete_head_boxes(nobody.assign(student=-nobody["track"]))
+    parts = [regions_to_cover(strangers, settings.cover)]
+    if policy.everyone:
+        parts.append(regions_to_cover(observations, settings.cover))
+    return pd.concat(parts, ignore_index=True)
+
+
+def _places(observations: pd.DataFrame) -> pd.DataFrame:
+    """Per student and second: what ``models.anomaly.unusual_spans`` reads."""
+    seen = observations[observations["observed"]]
+    table = pd.DataFrame(
+        {
+            "student": seen["student"],
+            "t": np.floor(seen["t"]),
+            "motion": seen["motion"],
+            "x": (seen["x1"] + seen["x2"]) / 2,
+            "y": seen["y1"],
+            "height": seen["y2"] - seen["y1"],
+        }
+    )
+    return table.groupby(["student", "t"], as_index=False).mean()

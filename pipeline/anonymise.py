@@ -1,0 +1,86 @@
+"""Which head regions of each frame to cover, and covering them so that nothing of the face is left.
+
+Positions are known for analysed frames only; between them they are interpolated, and over gaps and beyond the ends of
+a track they are held, because a face that shows for one frame has been shown. When in doubt more is covered.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import cv2
+import numpy as np
+import pandas as pd
+from pydantic import BaseModel, ConfigDict, Field
+
+from pipeline.session import BOX, HEAD_BOX
+
+
+class CoverSettings(BaseModel):
+    """How heads are covered."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    style: Literal["solid", "pixelate"] = Field("solid", description="solid fill, or coarse noisy cells")
+    margin: float = Field(0.25, ge=0, le=2, description="head sizes added on each side")
+    hold_s: float = Field(2.0, ge=0, description="s a cover stays before the first and after the last sighting")
+    cells: int = Field(6, ge=2, le=8, description="cells across a pixelated head; up to 8 cannot be matched to a face")
+    noise: float = Field(24.0, ge=0, description="standard deviation of the noise on each cell, 8-bit levels")
+    colour: tuple[int, int, int] = Field((58, 52, 48), description="of the solid fill, 8-bit BGR")
+
+
+def regions_to_cover(people: pd.DataFrame, settings: CoverSettings) -> pd.DataFrame:
+    """The cover of each person on each analysed frame, grown by the margin.
+
+    Without a seen face the head box is a guess; then the cover is the union of the guess and the top of the body.
+
+    Args:
+        people: observations of those to cover, with completed head boxes (``pipeline.heads.complete_head_boxes``).
+        settings: margin.
+
+    Returns:
+        rows ``t``, ``student``, ``x1 y1 x2 y2`` (px, float), in time order within each student.
+    """
+    rows = people.sort_values(["student", "t"], kind="stable")
+    body = rows[list(BOX)].to_numpy(float)
+    head = rows[list(HEAD_BOX)].to_numpy(float)
+    width, height = head[:, 2] - head[:, 0], head[:, 3] - head[:, 1]
+    grown = head + settings.margin * np.stack([-width, -height, width, height], axis=1)
+    top = body.copy()
+    inset = 0.15 * (body[:, 2] - body[:, 0])
+    top[:, 0], top[:, 2] = body[:, 0] + inset, body[:, 2] - inset
+    top[:, 1] = body[:, 1] - 0.1 * height
+    top[:, 3] = body[:, 1] + np.minimum(1.15 * height, 0.7 * (body[:, 3] - body[:, 1]))
+    union = np.concatenate([np.fmin(grown[:, :2], top[:, :2]), np.fmax(grown[:, 2:], top[:, 2:])], axis=1)
+    face_seen = rows["yaw"].notna().to_numpy()[:, None]
+    table = pd.DataFrame(np.where(face_seen, grown, union), columns=list(BOX))
+    table.insert(0, "student", rows["student"].to_numpy())
+    table.insert(0, "t", rows["t"].to_numpy(float))
+    return table
+
+
+def cover(image_bgr: np.ndarray, boxes_xyxy: np.ndarray, settings: CoverSettings, rng: np.random.Generator) -> None:
+    """Cover whole rectangles of the image, in place.
+
+    A solid fill keeps nothing. Pixelation keeps at most ``cells`` × ``cells`` mean colours with noise added; plain
+    Gaussian blur is not offered because it can be reversed.
+
+    Args:
+        image_bgr: (h, w, 3) uint8, changed in place.
+        boxes_xyxy: (n, 4) px.
+        settings: style.
+        rng: source of the noise.
+    """
+    height, width = image_bgr.shape[:2]
+    for box in boxes_xyxy:
+        x1, y1 = max(int(np.floor(box[0])), 0), max(int(np.floor(box[1])), 0)
+        x2, y2 = min(int(np.ceil(box[2])), width), min(int(np.ceil(box[3])), height)
+        if x2 <= x1 or y2 <= y1:
+            continue
+        if settings.style == "solid":
+            image_bgr[y1:y2, x1:x2] = settings.colour
+            continue
+        across = settings.cells
+        small = cv2.resize(image_bgr[y1:y2, x1:x2], (across, across), interpolation=cv2.INTER_AREA).astype(float)
+        noisy = np.clip(small + rng.normal(0, settings.noise, small.shape), 0, 255).astype(np.uint8)
+        image_bgr[y1:y2, x1:x2] = cv2.resize(noisy, (x2 - x1, y2 - y1), interpolation=cv2.INTER_NEAREST)

@@ -1,0 +1,114 @@
+"""From what was seen in single frames to one row of cues per student and second."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from pydantic import BaseModel, ConfigDict, Field
+
+from models.state_model import CUE_COLUMNS
+from pipeline.session import BEHAVIOUR_PREFIX
+
+
+class CueSettings(BaseModel):
+    """How cues are read from observations."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    baseline_s: float = Field(
+        10.0,
+        ge=0,
+        description="s of seen face after which a student's own forward direction replaces the class's",
+    )
+    mutual_deg: float = Field(
+        15.0, ge=0, description="deg of yaw towards each other from which two neighbours face each other"
+    )
+    neighbour_heights: float = Field(1.6, gt=0, description="body heights within which another student is a neighbour")
+
+
+def add_motion(observations: pd.DataFrame) -> pd.Series:
+    """Speed of each student's head end of the box, in body heights per second; NaN in a student's first row.
+
+    Args:
+        observations: rows with ``student``, ``t`` and the body box, in time order within each student.
+
+    Returns:
+        aligned with ``observations``; a median of three steps, because single boxes jump.
+    """
+    height = (observations["y2"] - observations["y1"]).clip(lower=1.0)
+    by_student = observations.assign(middle=(observations["x1"] + observations["x2"]) / 2).groupby(
+        "student", sort=False
+    )
+    step = by_student[["t", "middle", "y1"]].diff()
+    speed = np.hypot(step["middle"], step["y1"]) / height / step["t"].where(step["t"] > 0)
+    smooth = speed.groupby(observations["student"], sort=False).rolling(3, center=True, min_periods=1).median()
+    return smooth.droplevel(0).reindex(observations.index).where(speed.notna()).astype(np.float32)
+
+
+def seconds(observations: pd.DataFrame, duration_s: float, interval_s: float, settings: CueSettings) -> pd.DataFrame:
+    """Cues per student and second.
+
+    Args:
+        observations: see ``pipeline.session.OBSERVATION_COLUMNS``.
+        duration_s: of the lecture; every student has a row for each of its seconds.
+        interval_s: time between analysed frames, s.
+        settings: how cues are read.
+
+    Returns:
+        rows of ``models.state_model.CUE_COLUMNS`` plus the detector's ``behaviour_<name>``.
+    """
+    students = np.sort(observations["student"].unique())
+    count = max(1, int(np.ceil(duration_s - 1e-6)))
+    grid = pd.MultiIndex.from_product([students, np.arange(count)], names=["student", "second"])
+    seen = observations[observations["observed"]]
+    seen = seen.assign(second=np.minimum(seen["t"].to_numpy().astype(int), count - 1))
+    behaviours = [column for column in seen if column.startswith(BEHAVIOUR_PREFIX)]
+    groups = seen.groupby(["student", "second"])
+    mean = groups[["yaw", "pitch", "roll", "eye_open", "mouth_open", "brow_furrow", "motion", *behaviours]].mean()
+    mean["mouth_motion"] = groups["mouth_open"].std(ddof=0).where(groups["mouth_open"].count() >= 3)
+    expected = max(1.0, 1.0 / interval_s)
+    mean["body"] = (groups.size() / expected).clip(upper=1)
+    mean["face"] = (groups["yaw"].count() / expected).clip(upper=1)
+    places = seen.assign(middle=(seen["x1"] + seen["x2"]) / 2, height=seen["y2"] - seen["y1"])
+    mean[["middle", "top", "height"]] = places.groupby(["student", "second"])[["middle", "y1", "height"]].mean()
+    table = mean.reindex(grid).reset_index()
+    table[["body", "face"]] = table[["body", "face"]].fillna(0.0)
+    usually = seen.groupby("student")["yaw"].apply(lambda yaw: yaw.notna().mean()).astype(float)
+    table["usually_seen"] = table["student"].map(usually)
+    forward = _forward(seen, settings.baseline_s / interval_s)
+    for column in ("yaw", "pitch", "roll"):
+        table[column] = table[column] - table["student"].map(forward[column])
+    table["brow"] = table["brow_furrow"] - table["student"].map(seen.groupby("student")["brow_furrow"].median())
+    table["mutual"] = _mutual(table, settings)
+    table["t"] = table["second"].astype(float)
+    return table[[*CUE_COLUMNS, *behaviours]]
+
+
+def _forward(seen: pd.DataFrame, enough_faces: float) -> pd.DataFrame:
+    """Head angles of each student when looking ahead: the own median where seen long enough, else the class's.
+
+    Students look towards the board more than anywhere else, and a bowed or turned face is found less often, so the
+    median of the faces found is close to the forward direction of that seat.
+    """
+    pose = ["yaw", "pitch", "roll"]
+    own = seen.groupby("student")[pose].median()
+    enough = seen.groupby("student")["yaw"].count() >= enough_faces
+    return own.where(enough).fillna(seen[pose].median()).fillna(0.0)
+
+
+def _mutual(table: pd.DataFrame, settings: CueSettings) -> np.ndarray:
+    """1 where a neighbour on the side a student turns to turns back, 0 where not, NaN where the face is not seen."""
+    mutual = np.where(table["yaw"].notna(), 0.0, np.nan)
+    turned = table[table["yaw"].abs() > settings.mutual_deg]
+    for _, rows in turned.groupby("second"):
+        if len(rows) < 2:
+            continue
+        yaw, x, top, height = (rows[name].to_numpy() for name in ("yaw", "middle", "top", "height"))
+        near = np.hypot(x - x[:, None], top - top[:, None]) < settings.neighbour_heights * np.maximum(
+            height, height[:, None]
+        )
+        towards = (yaw[:, None] > 0) == (x - x[:, None] > 0)  # row turns to the side where column sits
+        faces = near & towards & towards.T & (yaw[:, None] * yaw < 0)
+        np.fill_diagonal(faces, False)
+        mutual[rows.index[faces.any(axis=1)]] = 1.0
+    return mutual

@@ -1,0 +1,97 @@
+"""Build the observations table: collect rows while the lecture streams by, then give them to students and fill gaps."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from pipeline.detect import Detections
+from pipeline.faces import Faces
+from pipeline.session import BEHAVIOUR_PREFIX, BOX, FACE_CUES, HEAD_BOX, HEAD_POSE, OBSERVATION_COLUMNS
+
+
+class ObservationBuffer:
+    """Rows of all tracked people, in 32-bit columns; about 100 bytes per person and analysed frame."""
+
+    def __init__(self, behaviour_names: tuple[str, ...]) -> None:
+        self._floats = [*BOX, "score", *HEAD_BOX, *HEAD_POSE, *FACE_CUES]
+        self._floats += [BEHAVIOUR_PREFIX + name for name in behaviour_names]
+        self._values: list[np.ndarray] = []
+        self._tracks: list[np.ndarray] = []
+        self.frames: list[int] = []
+        self.times: list[float] = []
+
+    def add(self, frame: int, t: float, tracks: np.ndarray, found: Detections, faces: Faces) -> None:
+        """Take in one analysed frame: its index, time (s), and its n people with their track numbers."""
+        parts = [
+            found.boxes_xyxy,
+            found.scores[:, None],
+            faces.head_xyxy,
+            faces.pose_deg,
+            faces.cues,
+            found.behaviours,
+        ]
+        self._values.append(np.concatenate(parts, axis=1, dtype=np.float32))
+        self._tracks.append(tracks.astype(np.int32))
+        self.frames.append(frame)
+        self.times.append(t)
+
+    def table(self) -> pd.DataFrame:
+        """All rows so far with ``frame``, ``t``, ``track`` and the float columns; empties the buffer."""
+        counts = [len(tracks) for tracks in self._tracks]
+        values = np.concatenate(self._values) if self._values else np.zeros((0, len(self._floats)), np.float32)
+        table = pd.DataFrame(values, columns=self._floats)
+        table.insert(0, "track", np.concatenate(self._tracks) if self._tracks else np.zeros(0, np.int32))
+        table.insert(0, "t", np.repeat(np.array(self.times, float), counts))
+        table.insert(0, "frame", np.repeat(np.array(self.frames, np.int32), counts))
+        self._values, self._tracks = [], []
+        return table
+
+
+def of_students(rows: pd.DataFrame, student_of: dict[int, int]) -> pd.DataFrame:
+    """Rows of tracks that belong to students, with ``student`` in place of ``track``, by student and time."""
+    table = rows.assign(student=rows["track"].map(student_of), observed=True)
+    table = table[table["student"].notna()].drop(columns="track")
+    table["student"] = table["student"].astype(np.int32)
+    return table.sort_values(["student", "frame"], kind="stable", ignore_index=True)
+
+
+def fill_gaps(observations: pd.DataFrame, frames: list[int], times: list[float], longest_s: float) -> pd.DataFrame:
+    """Add rows with ``observed = False`` for analysed frames missing within a student's short gaps.
+
+    Only the body box is filled, by linear interpolation in time; everything read from the picture stays NaN.
+
+    Args:
+        observations: observed rows by student and time.
+        frames: index of every analysed frame.
+        times: their times, s.
+        longest_s: gaps longer than this stay empty, s.
+    """
+    clock = np.array(times)
+    position = {frame: index for index, frame in enumerate(frames)}
+    parts = [observations]
+    for student, rows in observations.groupby("student", sort=False):
+        at = rows["frame"].map(position).to_numpy()
+        step = np.diff(at)
+        short = (step > 1) & (clock[at[1:]] - clock[at[:-1]] <= longest_s)
+        if not short.any():
+            continue
+        missing = np.concatenate([np.arange(at[i] + 1, at[i + 1]) for i in np.flatnonzero(short)])
+        filled = pd.DataFrame(
+            {name: np.interp(clock[missing], clock[at], rows[name]).astype(np.float32) for name in BOX}
+        )
+        filled["frame"] = np.array(frames, np.int32)[missing]
+        filled["t"] = clock[missing]
+        filled["student"] = np.int32(student)
+        filled["observed"] = False
+        parts.append(filled)
+    table = pd.concat(parts, ignore_index=True)
+    table["observed"] = table["observed"].astype(bool)
+    return table.sort_values(["student", "frame"], kind="stable", ignore_index=True)
+
+
+def in_contract_order(observations: pd.DataFrame) -> pd.DataFrame:
+    """The columns of ``pipeline.session.OBSERVATION_COLUMNS``, then behaviours; rows by frame, then student."""
+    behaviours = [column for column in observations if column.startswith(BEHAVIOUR_PREFIX)]
+    table = observations[[*OBSERVATION_COLUMNS, *behaviours]]
+    return table.sort_values(["frame", "student"], kind="stable", ignore_index=True)

@@ -1,0 +1,179 @@
+"""Pass 2: every frame of the source again, covered where asked, with boxes, numbers, states and a slim bar."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+
+from models.states import PALETTE, UNSEEN, Profile, State
+from pipeline.analyse import Analysis
+from pipeline.anonymise import cover
+from pipeline.encode import VideoWriter
+from pipeline.labels import WHITE, Colour, from_hex, put_tag, put_text, text_mask
+from pipeline.progress import Progress
+from pipeline.settings import Settings
+from pipeline.timeline import Timeline
+from pipeline.video import VideoReader, prefetch
+
+BAR_COLOUR: Colour = (40, 34, 30)
+SHORTEST_TEXT_PX, TEXT_SHARE = 11, 1 / 46
+"""Text height: a share of the frame's height, never below what can be read at 480 lines."""
+
+COVER_GAP_S = 10.0
+"""Gaps in a covered person's sightings up to which the cover moves between them; at most ``hold_s`` beyond."""
+
+FILL_SEED = 20
+"""Of the noise on pixelated heads, so that the same run gives the same video."""
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Sizes in px that follow the frame's height."""
+
+    text: int
+    line: int
+    bar: int
+
+    @classmethod
+    def of(cls, height: int) -> Scale:
+        """For a frame ``height`` px high."""
+        text = max(SHORTEST_TEXT_PX, round(height * TEXT_SHARE))
+        return cls(text, max(1, round(text / 7)), round(1.8 * text))
+
+
+def render(
+    video: Path,
+    out: Path,
+    analysis: Analysis,
+    class_engagement: pd.Series,
+    settings: Settings,
+    progress: Progress,
+) -> None:
+    """Write the annotated video.
+
+    Args:
+        video: the source.
+        out: MP4 to write, with the source's frames and timing.
+        analysis: of pass 1.
+        class_engagement: engagement of the class (0 to 1, NaN where nobody is seen) by second.
+        settings: of the run.
+        progress: told of every frame.
+
+    Raises:
+        VideoError: the source cannot be read.
+        OSError: the video cannot be stored.
+    """
+    annotator = Annotator(analysis, class_engagement, settings)
+    with (
+        VideoReader(video) as reader,
+        VideoWriter(
+            out,
+            reader.info,
+            audio_from=video if settings.keep_audio else None,
+            crf=settings.video_quality,
+            preset=settings.video_preset,
+        ) as writer,
+        progress.stage("Render", analysis.frames) as advance,
+    ):
+        for frame in prefetch(reader.frames(), depth=8):
+            annotator.draw(frame.image, frame.t)
+            writer.write(frame, frame.image)
+            advance(1)
+
+
+class Annotator:
+    """Draws what is known of one moment onto its frame."""
+
+    def __init__(self, analysis: Analysis, class_engagement: pd.Series, settings: Settings) -> None:
+        self._settings = settings
+        self._students = Timeline(
+            analysis.observations,
+            "student",
+            longest_gap_s=max(settings.max_fill_s, 1.5 * analysis.interval_s),
+            hold_s=analysis.interval_s / 2,
+        )
+        self._covers = Timeline(analysis.covers, "student", longest_gap_s=COVER_GAP_S, hold_s=settings.cover.hold_s)
+        self._state = {
+            (int(student), int(t)): state
+            for student, t, state in analysis.states[["student", "t", "state"]].itertuples(index=False)
+        }
+        self._engagement = class_engagement
+        self._last_second = int(np.ceil(analysis.duration_s)) - 1
+        self._duration = analysis.duration_s
+        self._rng = np.random.default_rng(FILL_SEED)
+
+    def draw(self, image_bgr: np.ndarray, t: float) -> None:
+        """Annotate one frame (h, w, 3) uint8 in place; ``t`` in seconds from the first frame."""
+        height, width = image_bgr.shape[:2]
+        scale = Scale.of(height)
+        second = min(int(t), self._last_second)
+        _, covered = self._covers.at(t)
+        cover(image_bgr, covered, self._settings.cover, self._rng)
+        students, boxes = self._students.at(t)
+        corners = np.round(boxes).astype(int)
+        colours = []
+        for student, (x1, y1, x2, y2) in zip(students.tolist(), corners, strict=True):
+            state = self._state.get((student, second), UNSEEN)
+            colours.append((from_hex(PALETTE[state]), state))
+            cv2.rectangle(image_bgr, (x1, y1), (x2, y2), colours[-1][0], scale.line, cv2.LINE_AA)
+        # labels after all boxes, so that a neighbour's frame never strikes through a number
+        for student, (x1, y1, x2, _), (colour, state) in zip(students.tolist(), corners, colours, strict=True):
+            text = _fitting_label(student, state, x2 - x1, scale)
+            put_tag(image_bgr, text, x1, max(y1, scale.bar + 2 * scale.text), scale.text, colour)
+        self._draw_bar(image_bgr[: scale.bar, :width], t, second, scale)
+
+    def _draw_bar(self, bar: np.ndarray, t: float, second: int, scale: Scale) -> None:
+        bar[:] = (bar * 0.15 + np.array(BAR_COLOUR) * 0.85).astype(np.uint8)
+        gap = scale.text
+        y = (scale.bar - text_mask("0", scale.text).shape[0]) // 2
+        x = gap
+        x += put_text(bar, f"{_clock(t)} / {_clock(self._duration)}", x, y, scale.text, WHITE) + gap
+        value = self._engagement.get(second, np.nan)
+        words = "engagement –" if np.isnan(value) else f"engagement {value:.2f}"
+        x += put_text(bar, words, x, y, scale.text, WHITE, True) + gap // 2
+        meter = 5 * scale.text
+        top, bottom = scale.bar // 3, scale.bar - scale.bar // 3
+        cv2.rectangle(bar, (x, top), (x + meter, bottom), (110, 104, 100), cv2.FILLED)
+        if not np.isnan(value):
+            cv2.rectangle(bar, (x, top), (x + round(meter * value), bottom), WHITE, cv2.FILLED)
+        x += meter + 2 * gap
+        profile = f"profile: {self._settings.profile.value}"
+        right = bar.shape[1] - gap - text_mask(profile, scale.text).shape[1]
+        if right > x:
+            put_text(bar, profile, right, y, scale.text, WHITE)
+        self._draw_legend(bar, x, right - gap, y, scale)
+
+    def _draw_legend(self, bar: np.ndarray, x: int, end: int, y: int, scale: Scale) -> None:
+        """Colour and name of each state, as many words as fit: all names or none."""
+        names: list[State | str] = [*Profile(self._settings.profile).states, UNSEEN]
+        words = [name.label if isinstance(name, State) else name for name in names]
+        dot, gap = scale.text // 2, scale.text // 2
+        widths = [dot + gap // 2 + text_mask(word, scale.text).shape[1] + gap for word in words]
+        if x + sum(widths) > end:
+            return
+        for name, word, width in zip(names, words, widths, strict=True):
+            middle = scale.bar // 2
+            cv2.rectangle(
+                bar, (x, middle - dot // 2), (x + dot, middle + dot // 2), from_hex(PALETTE[name]), cv2.FILLED
+            )
+            put_text(bar, word, x + dot + gap // 2, y, scale.text, WHITE)
+            x += width
+
+
+def _fitting_label(student: int, state: str, width: int, scale: Scale) -> str:
+    """Number and state where the box is about wide enough, else number and the state's first letters."""
+    label = state.replace("_", " ")
+    full = f"{student} {label}"
+    if text_mask(full, scale.text, True).shape[1] <= 1.25 * width:
+        return full
+    return f"{student} {label[:3]}"
+
+
+def _clock(t: float) -> str:
+    hours, rest = divmod(int(t), 3600)
+    minutes, seconds = divmod(rest, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"

@@ -1,0 +1,212 @@
+"""The session folder: what one analysed lecture leaves behind, and the only way to read it.
+
+``session.json`` tells how it was made; the tables are Parquet. Faces, crops, appearance vectors and raw video
+are never stored here. ``pipeline.store`` writes it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from models.states import Profile
+
+SCHEMA_VERSION = 1
+
+MANIFEST = "session.json"
+OBSERVATIONS = "observations.parquet"
+STATES = "states.parquet"
+EVENTS = "events.parquet"
+ENGAGEMENT = "engagement.csv"
+VIDEO = "annotated.mp4"
+AUDIT = "audit.json"
+REPORT = "report.pdf"
+
+BOX = ("x1", "y1", "x2", "y2")
+HEAD_BOX = ("hx1", "hy1", "hx2", "hy2")
+HEAD_POSE = ("yaw", "pitch", "roll")
+FACE_CUES = ("eye_open", "mouth_open", "brow_furrow")
+BEHAVIOUR_PREFIX = "behaviour_"
+
+OBSERVATION_COLUMNS = (
+    "frame", "t", "student", *BOX, "score", "observed", *HEAD_BOX, *HEAD_POSE, *FACE_CUES, "motion",
+)  # fmt: skip
+"""One row per student and analysed frame. Boxes in px of the upright source frame; ``t`` in seconds from the first
+frame; yaw, pitch, roll in degrees relative to the line of sight (+ to the student's left, chin up, tilt to the
+student's left shoulder); eye, mouth and brow 0 to 1; motion in body heights per second; NaN where not seen. Then one
+``behaviour_<name>`` column (0 to 1) for each behaviour the detector knows."""
+
+STATE_COLUMNS = ("t", "student", "state", "coverage", "why")
+"""One row per student and second: ``t`` is its start, ``state`` the most likely one or ``unseen``, ``coverage`` the
+share of the second with evidence (0 to 1), ``why`` the cues that spoke loudest. Plus ``p_<state>`` for each state
+of the session's profile: they sum to 1, or are NaN where unseen."""
+
+EVENT_COLUMNS = ("start", "end", "student", "score", "threshold", "why")
+"""One row per unusual span; start and end in seconds."""
+
+
+class SessionError(ValueError):
+    """A session folder cannot be read or written as asked."""
+
+    exit_code = 2
+
+
+class Source(BaseModel):
+    """The video a session was made from: its name, never its path."""
+
+    name: str
+    sha256: str
+
+
+class Counts(BaseModel):
+    """How much was seen and made."""
+
+    students: int = Field(ge=0)
+    frames: int = Field(ge=0, description="frames of the source, all of them in the annotated video")
+    analysed_frames: int = Field(ge=0)
+    events: int = Field(ge=0)
+
+
+class EngagementSummary(BaseModel):
+    """The class over the whole session; ``None`` where nobody was seen."""
+
+    mean: float | None = Field(default=None, ge=0, le=1)
+    coverage: float = Field(default=0.0, ge=0, le=1)
+
+
+class Manifest(BaseModel):
+    """The content of ``session.json``."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    schema_version: int = SCHEMA_VERSION
+    id: str
+    created: str = Field(description="ISO 8601, UTC")
+    source: Source
+    fps: float = Field(description="mean frames per second of the source")
+    width: int = Field(description="px, upright")
+    height: int = Field(description="px, upright")
+    duration: float = Field(description="seconds")
+    software_version: str
+    models: dict[str, str] = Field(description="name of each model file -> its sha256")
+    config: dict[str, Any] = Field(description="every setting the run used")
+    profile: Profile
+    course: str | None = None
+    approval: str = Field(description="id of the approval on record, or the words given on the command line")
+    blur: str
+    counts: Counts
+    engagement: EngagementSummary
+    stage_seconds: dict[str, float] = Field(default_factory=dict, description="wall time of each stage")
+    warnings: list[str] = Field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Session:
+    """A finished session, read lazily: opening costs one small JSON file."""
+
+    folder: Path
+    manifest: Manifest
+
+    @classmethod
+    def open(cls, folder: Path | str) -> Session:
+        """Read ``folder/session.json``.
+
+        Raises:
+            SessionError: no such session, damaged, or written by a newer version of this software.
+        """
+        folder = Path(folder)
+        path = folder / MANIFEST
+        try:
+            raw = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise SessionError(
+                f"{folder}: no session here ({MANIFEST} is missing); give a folder made by: engage run VIDEO"
+            ) from None
+        except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+            raise SessionError(f"{path}: cannot be read ({error}); run the lecture again with --overwrite") from None
+        version = raw.get("schema_version") if isinstance(raw, dict) else None
+        if isinstance(version, int) and version > SCHEMA_VERSION:
+            raise SessionError(
+                f"{folder.name}: written in session format {version}, this version reads up to {SCHEMA_VERSION};"
+                " upgrade with: pip install --upgrade classroom-engagement"
+            )
+        try:
+            manifest = Manifest.model_validate(raw)
+        except ValidationError as error:
+            first = error.errors()[0]
+            field = ".".join(str(part) for part in first["loc"]) or "content"
+            raise SessionError(
+                f"{path}: {field} is not valid ({first['msg']}); run the lecture again with --overwrite"
+            ) from None
+        return cls(folder, manifest)
+
+    @property
+    def id(self) -> str:
+        """The folder's name."""
+        return self.manifest.id
+
+    @property
+    def state_names(self) -> tuple[str, ...]:
+        """The states this session's profile allows, in their fixed order."""
+        return tuple(state.value for state in self.manifest.profile.states)
+
+    @property
+    def video(self) -> Path:
+        """The annotated video."""
+        return self._existing(VIDEO)
+
+    @property
+    def report(self) -> Path:
+        """The PDF report; it may not have been written yet."""
+        return self.folder / REPORT
+
+    @cached_property
+    def observations(self) -> pd.DataFrame:
+        """See ``OBSERVATION_COLUMNS``."""
+        return self._table(OBSERVATIONS, OBSERVATION_COLUMNS)
+
+    @cached_property
+    def states(self) -> pd.DataFrame:
+        """See ``STATE_COLUMNS``."""
+        return self._table(STATES, (*STATE_COLUMNS, *(f"p_{name}" for name in self.state_names)))
+
+    @cached_property
+    def events(self) -> pd.DataFrame:
+        """See ``EVENT_COLUMNS``."""
+        return self._table(EVENTS, EVENT_COLUMNS)
+
+    @cached_property
+    def engagement(self) -> pd.DataFrame:
+        """The table of ``engagement.csv``; its columns are explained in ``reports/formula.py``."""
+        return pd.read_csv(self._existing(ENGAGEMENT))
+
+    def _existing(self, name: str) -> Path:
+        path = self.folder / name
+        if not path.is_file():
+            raise SessionError(f"{self.folder}: {name} is missing; run the lecture again with --overwrite")
+        return path
+
+    def _table(self, name: str, columns: tuple[str, ...]) -> pd.DataFrame:
+        path = self._existing(name)
+        try:
+            table = pd.read_parquet(path)
+        except (OSError, ValueError) as error:  # pyarrow's ArrowInvalid is a ValueError
+            raise SessionError(f"{path}: cannot be read ({error}); run the lecture again with --overwrite") from None
+        missing = [column for column in columns if column not in table]
+        if missing:
+            raise SessionError(f"{path}: column {missing[0]!r} is missing; run the lecture again with --overwrite")
+        return table
+
+
+def find_sessions(folder: Path | str) -> Iterator[Path]:
+    """Session folders directly under ``folder``, newest first; unfinished ``.partial`` ones are left out."""
+    folder = Path(folder)
+    found = (path.parent for path in folder.glob(f"*/{MANIFEST}") if not path.parent.name.endswith(".partial"))
+    return iter(sorted(found, key=lambda path: (path / MANIFEST).stat().st_mtime, reverse=True))

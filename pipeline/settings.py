@@ -1,0 +1,84 @@
+"""Every setting of a run in one place, validated, with units; read from YAML with ``--config``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from consent.policy import Blur
+from models.anomaly import AnomalySettings
+from models.state_model import StateSettings
+from models.states import Profile
+from pipeline.anonymise import CoverSettings
+from pipeline.cues import CueSettings
+from pipeline.detect import DetectSettings
+from pipeline.errors import InputError
+from pipeline.faces import FaceSettings
+from pipeline.seats import SeatSettings
+from pipeline.track import TrackSettings
+
+
+class Settings(BaseModel):
+    """One run's settings; ``session.json`` keeps them all."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    profile: Profile = Field(Profile.FULL, description="states that may be emitted")
+    blur: Blur = Field(Blur.OPTED_OUT, description="whose heads are covered")
+    rate: float = Field(5.0, gt=0, le=60, description="analysed frames per second; all frames are rendered")
+    device: str = Field("auto", description="auto, cpu or cuda:N")
+    keep_audio: bool = Field(False, description="voices identify people")
+    detect: DetectSettings = DetectSettings()
+    track: TrackSettings = TrackSettings()
+    seats: SeatSettings = SeatSettings()
+    faces: FaceSettings = FaceSettings()
+    cues: CueSettings = CueSettings()
+    states: StateSettings = StateSettings()
+    anomaly: AnomalySettings = AnomalySettings()
+    cover: CoverSettings = CoverSettings()
+    max_fill_s: float = Field(
+        2.0, ge=0, description="s of a gap in a student's boxes that is filled with unobserved rows"
+    )
+    video_quality: int = Field(23, ge=0, le=51, description="x264 constant rate factor; lower is larger and finer")
+    video_preset: Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium"] = "veryfast"
+
+
+def read_settings(path: Path | None, **changes: Any) -> Settings:
+    """Settings from a YAML file, with command-line changes on top.
+
+    Args:
+        path: YAML with the field names of ``Settings``; ``None`` for the defaults.
+        changes: values by dotted name (``detect__imgsz`` stands for ``detect.imgsz``); ``None`` changes nothing.
+
+    Raises:
+        InputError: the file cannot be read, or a field is unknown or out of range.
+    """
+    content: Any = {}
+    if path is not None:
+        try:
+            content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or "not a text file"
+            raise InputError(f"{path}: settings cannot be read ({reason}); give a YAML file") from None
+        except yaml.YAMLError as error:
+            line = getattr(getattr(error, "problem_mark", None), "line", 0) + 1
+            raise InputError(f"{path}: is not valid YAML near line {line}; mend it or leave --config out") from None
+        if not isinstance(content, dict):
+            raise InputError(f"{path}: holds no settings by name; write lines such as: rate: 5")
+    for name, value in changes.items():
+        if value is None:
+            continue
+        section, _, key = name.rpartition("__")
+        target = content.setdefault(section, {}) if section else content
+        if isinstance(target, dict):
+            target[key] = value
+    try:
+        return Settings.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"])
+        given = "" if first["type"] in ("missing", "extra_forbidden") else f" (given: {first['input']!r})"
+        raise InputError(f"setting {field}: {first['msg'].lower()}{given}; see docs/settings.md") from None

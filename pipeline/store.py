@@ -1,0 +1,120 @@
+"""Write a session folder beside its final place and rename it when whole: a session is all there or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import re
+import shutil
+import unicodedata
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+from filelock import FileLock, Timeout
+
+from pipeline.errors import OutputError
+from pipeline.session import MANIFEST, Manifest, SessionError
+
+LOCK = ".lock"
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def session_id(video: Path, course: str | None) -> str:
+    """A folder name from the course and the file's stem: readable, safe on every file system, never empty."""
+    parts = [part for part in (course, video.stem) if part]
+    return "_".join(filter(None, map(_slug, parts))) or "session"
+
+
+def _slug(text: str) -> str:
+    ascii_text = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    return re.sub(r"[^A-Za-z0-9.-]+", "-", ascii_text).strip("-.")[:80]
+
+
+class SessionWriter:
+    """The folder being written. ``folder / name`` is where each file goes until ``commit``."""
+
+    def __init__(self, final: Path, folder: Path) -> None:
+        self.final = final
+        self.folder = folder
+        self.committed = False
+
+    def write_table(self, name: str, table: pd.DataFrame) -> None:
+        """Write a table as Parquet or CSV, by the ending of ``name``."""
+        if name.endswith(".csv"):
+            table.to_csv(self.folder / name, index=False, float_format="%.5g")
+        else:
+            table.to_parquet(self.folder / name, index=False, compression="zstd")
+
+    def write_manifest(self, manifest: Manifest) -> None:
+        """Write ``session.json``."""
+        (self.folder / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
+
+    def commit(self) -> Path:
+        """Give the folder its final name, replacing an older session of that name; returns the final path."""
+        (self.folder / LOCK).unlink(missing_ok=True)
+        replaced = self.final.with_name(self.final.name + ".replaced.partial")
+        if self.final.exists():
+            self.final.rename(replaced)
+        self.folder.rename(self.final)
+        shutil.rmtree(replaced, ignore_errors=True)
+        self.committed = True
+        return self.final
+
+
+@contextlib.contextmanager
+def open_session(out: Path, name: str, *, overwrite: bool) -> Iterator[SessionWriter]:
+    """Begin session ``out/name``; what is not committed when the block ends (error, Ctrl-C) is removed.
+
+    A ``.partial`` folder left by a killed run is cleared. An older finished session stays untouched until
+    ``commit``.
+
+    Raises:
+        SessionError: the session exists and ``overwrite`` is not set, another run is writing it now, or the
+            folder cannot be written.
+        OutputError: the disk is full.
+    """
+    final = out / name
+    if (final / MANIFEST).exists() and not overwrite:
+        raise SessionError(f"{final}: this session exists already; add --overwrite to replace it")
+    if final.exists() and not (final / MANIFEST).exists():
+        raise SessionError(f"{final}: exists and is not a session; choose another --out or move it away")
+    folder = final.with_name(name + ".partial")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / LOCK).touch()
+    except OSError as error:
+        raise _in_words(error, out) from error
+    lock = FileLock(folder / LOCK, timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise SessionError(f"{final}: another run is writing this session; wait for it to end") from None
+    writer = SessionWriter(final, folder)
+    try:
+        _clear(folder)
+        yield writer
+    except OSError as error:
+        if error.errno in DISK_FULL:
+            raise _in_words(error, out) from error
+        raise
+    finally:
+        lock.release()
+        if not writer.committed:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _clear(folder: Path) -> None:
+    for path in folder.iterdir():
+        if path.name == LOCK:
+            continue
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
+def _in_words(error: OSError, out: Path) -> Exception:
+    if error.errno in DISK_FULL:
+        return OutputError(f"{out}: the disk is full; free some space or choose another --out")
+    return SessionError(f"{out}: cannot be written ({error.strerror}); choose another folder with --out")

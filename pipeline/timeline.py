@@ -1,0 +1,56 @@
+"""Where everybody is at any moment, from boxes known at analysed frames only."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from pipeline.session import BOX
+
+
+class Timeline:
+    """Boxes of several people over time: interpolated between sightings, held before, after and in long gaps."""
+
+    def __init__(self, table: pd.DataFrame, key: str, *, longest_gap_s: float, hold_s: float) -> None:
+        """Index the table.
+
+        Args:
+            table: rows with ``t`` (s), ``x1 y1 x2 y2`` (px) and ``key``.
+            key: column that names a person.
+            longest_gap_s: s between two sightings up to which the boxes between are interpolated.
+            hold_s: s for which a box stays before the first sighting, after the last, and into longer gaps.
+        """
+        self.longest_gap_s = longest_gap_s
+        self.hold_s = hold_s
+        self._people: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+        for person, rows in table.groupby(key, sort=True):
+            rows = rows.sort_values("t", kind="stable")
+            self._people[int(person)] = rows["t"].to_numpy(float), rows[list(BOX)].to_numpy(float)
+
+    def at(self, t: float) -> tuple[np.ndarray, np.ndarray]:
+        """Who is where at time ``t`` (s): keys (n,) and boxes (n, 4) px."""
+        keys: list[int] = []
+        boxes: list[np.ndarray] = []
+        for person, (times, places) in self._people.items():
+            box = self._box(times, places, t)
+            if box is not None:
+                keys.append(person)
+                boxes.append(box)
+        return np.array(keys, int), np.array(boxes).reshape(-1, 4)
+
+    def _box(self, times: np.ndarray, places: np.ndarray, t: float) -> np.ndarray | None:
+        after = int(np.searchsorted(times, t))
+        if after == len(times):
+            return places[-1] if t - times[-1] <= self.hold_s else None
+        if times[after] == t:
+            return places[after]
+        if after == 0:
+            return places[0] if times[0] - t <= self.hold_s else None
+        before = after - 1
+        gap = times[after] - times[before]
+        if gap <= self.longest_gap_s:
+            share = (t - times[before]) / gap
+            return (1 - share) * places[before] + share * places[after]
+        if t - times[before] <= self.hold_s:
+            return places[before]
+        return places[after] if times[after] - t <= self.hold_s else None

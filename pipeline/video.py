@@ -1,0 +1,235 @@
+"""Read a recording as upright frames with their presentation times, in constant memory.
+
+The container's presentation timestamps are the clock: nothing here counts frames to tell the time, so
+29.97 fps, variable rates, B-frames and recordings that begin late keep their timing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import threading
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import TypeVar
+
+import av
+import numpy as np
+from av.container import InputContainer
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+from numpy.typing import NDArray
+
+from pipeline.decode import Damage, Picture, decoded, mean_fps, opened, timestamp
+from pipeline.errors import VideoError
+from pipeline.timing import Clock, Sampler
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class VideoInfo:
+    """What a recording declares about itself, with the size as it is seen: upright."""
+
+    name: str
+    width: int = field(metadata={"unit": "px"})
+    height: int = field(metadata={"unit": "px"})
+    rotation: int
+    """Degrees clockwise (0, 90, 180, 270) the stored picture is turned by to stand upright."""
+    fps: float
+    """Mean frames per second."""
+    time_base: Fraction
+    """Seconds per tick of ``Frame.pts``."""
+    frames: int | None
+    """Declared number of frames; the file may hold fewer."""
+    duration: float | None
+    """Declared seconds; the file may hold less."""
+    has_audio: bool
+    start: Fraction = Fraction(0)
+    """Time of the first frame on the file's own clock (s); sound is aligned by it."""
+    sample_aspect_ratio: Fraction = Fraction(1)
+    """Width of a pixel over its height, upright; not 1 in some camcorder recordings."""
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One picture of the recording.
+
+    ``index`` counts from 0 over all frames of the source, ``t`` is in seconds and ``pts`` in ticks of
+    ``VideoInfo.time_base``, both from the first frame; ``image`` is (h, w, 3) uint8 BGR, upright;
+    ``duration`` is how long it is shown, in ticks (0: unknown).
+    """
+
+    index: int
+    t: float
+    pts: int
+    image: NDArray[np.uint8]
+    duration: int = 0
+
+
+class VideoReader:
+    """Frames of one recording, decoded as a stream; can be read several times.
+
+    After an iteration has ended ``decoded`` is the number of frames in it, ``duration`` the seconds up to the
+    end of the last one, and ``warnings`` says in one sentence each what could not be read.
+
+    Raises:
+        VideoError: the file cannot be read as video.
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+        self.decoded = 0
+        self.duration = 0.0
+        self.warnings: list[str] = []
+        self._running: Generator[Frame, None, None] | None = None
+        with opened(self.path) as (container, stream):
+            first = next(decoded(container, stream, Damage()), None)
+            if first is None:
+                raise VideoError(f"{self.path.name}: no frame can be decoded; export or copy the recording again")
+            self._picture = Picture(first)
+            self._exact_ticks = stream.duration
+            self.info = self._describe(container, stream, first)
+
+    def __enter__(self) -> VideoReader:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._running is not None:
+            self._running.close()
+
+    def frames(self, rate: float | None = None) -> Iterator[Frame]:
+        """All frames, or about ``rate`` of them per second (see ``Sampler``).
+
+        All are decoded and counted, only the chosen ones become arrays. Every frame is chosen when the
+        recording has no more than ``rate`` per second on average.
+
+        Raises:
+            ValueError: ``rate`` is not a positive number.
+        """
+        sampler = None
+        if rate is not None:
+            # Timestamps in whole milliseconds (Matroska, WebM) are up to one tick early; where a tick is as
+            # long as a frame (AVI) they are exact.
+            tick = self.info.time_base
+            sampler = Sampler(rate, tick if tick * self.info.fps <= 0.1 else Fraction(0))
+            if rate >= self.info.fps * 0.999:  # 29.97 asked of 30000/1001: jitter must not drop frames
+                sampler = None
+        self._running = self._iterate(sampler)
+        return self._running
+
+    def _iterate(self, sampler: Sampler | None) -> Generator[Frame, None, None]:
+        self.decoded, self.duration, self.warnings = 0, 0.0, []
+        damage = Damage()
+        tick = self.info.time_base
+        clock = Clock(tick, self.info.fps)
+        with opened(self.path) as (container, stream):
+            for frame in decoded(container, stream, damage):
+                pts = clock.ticks(timestamp(container, frame))
+                shown = self._shown(pts, frame, clock)
+                index, self.decoded = self.decoded, self.decoded + 1
+                self.duration = float((pts + shown) * tick)
+                if sampler is None or sampler.takes(pts * tick):
+                    yield Frame(index, float(pts * tick), pts, self._picture.bgr(frame), shown)
+        self.warnings = self._judge(damage)
+
+    def _shown(self, pts: int, frame: VideoFrame, clock: Clock) -> int:
+        """Ticks the frame at ``pts`` stays on screen.
+
+        The last one ends where the file says the track ends: with B-frames its own duration is another
+        frame's.
+        """
+        if self._exact_ticks and self.decoded + 1 == self.info.frames and pts < self._exact_ticks:
+            return self._exact_ticks - pts
+        return getattr(frame, "duration", 0) or max(1, round(clock.interval))  # older PyAV has no duration
+
+    def _judge(self, damage: Damage) -> list[str]:
+        info = self.info
+        if info.duration is not None:
+            # Only a declared track is exact; the container's duration may be that of longer sound.
+            tolerance = 2 / info.fps if self._exact_ticks else max(1.0, 0.02 * info.duration)
+            if info.duration - self.duration > tolerance:
+                frames = f"{self.decoded} of {info.frames} frames" if info.frames else f"{self.decoded} frames"
+                seconds = f"{self.duration:.1f} of {info.duration:.1f} s"
+                return [f"{info.name}: decoded {frames} ({seconds}); the rest is damaged"]
+        if damage.places:
+            return [
+                f"{info.name}: damaged in {damage.places} places, which were skipped or repaired; "
+                f"{self.decoded} frames were decoded"
+            ]
+        return []
+
+    def _describe(self, container: InputContainer, stream: VideoStream, first: VideoFrame) -> VideoInfo:
+        time_base = stream.time_base or Fraction(1, 90_000)
+        duration = None
+        if stream.duration:
+            duration = float(stream.duration * time_base)
+        elif container.duration:
+            duration = container.duration / av.time_base
+        width, height = self._picture.size
+        aspect = Fraction(stream.codec_context.sample_aspect_ratio or 1)
+        start = stream.start_time if container.format.name == "avi" else timestamp(container, first)
+        return VideoInfo(
+            name=self.path.name,
+            width=width,
+            height=height,
+            rotation=self._picture.rotation,
+            fps=mean_fps(self.path, stream, duration),
+            time_base=time_base,
+            frames=stream.frames or None,
+            duration=duration,
+            has_audio=len(container.streams.audio) > 0,
+            start=(start or 0) * time_base,
+            sample_aspect_ratio=1 / aspect if self._picture.rotation in (90, 270) else aspect,
+        )
+
+
+def prefetch(items: Iterator[T], depth: int = 8) -> Iterator[T]:
+    """The same items, made ahead of time in a thread: at most ``depth`` wait at once.
+
+    An exception of ``items`` is raised here in its place. When the consumer stops early, the thread ends and
+    closes ``items``.
+    """
+    ready: queue.Queue[tuple[T | None, BaseException | None]] = queue.Queue(maxsize=depth)
+    stop = threading.Event()
+    end = StopIteration()
+
+    def offer(item: T | None, error: BaseException | None) -> bool:
+        while not stop.is_set():
+            with contextlib.suppress(queue.Full):
+                ready.put((item, error), timeout=0.1)
+                return True
+        return False
+
+    def work() -> None:
+        try:
+            for item in items:
+                if not offer(item, None):
+                    break
+            offer(None, end)
+        except BaseException as error:  # handed to the consumer, whatever it is
+            offer(None, error)
+        finally:
+            if isinstance(items, Generator):
+                items.close()
+
+    thread = threading.Thread(target=work, name="prefetch", daemon=True)
+    thread.start()
+    try:
+        while True:
+            item, error = ready.get()
+            if error is end:
+                return
+            if error is not None:
+                raise error
+            yield item  # type: ignore[misc]  # an item that is None is one of T
+    finally:
+        stop.set()
+        with contextlib.suppress(queue.Empty):
+            ready.get_nowait()  # wakes a waiting thread at once
+        thread.join()

@@ -1,0 +1,110 @@
+"""The walk of one lecture: both passes, and the session they fill."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timezone
+from importlib.metadata import PackageNotFoundError, version
+
+import pandas as pd
+
+from consent.policy import Approval, CoverPolicy
+from models.registry import file_sha256
+from models.states import Profile
+from pipeline.analyse import Analysis, analyse
+from pipeline.detect import Detector
+from pipeline.progress import Progress
+from pipeline.render import render
+from pipeline.session import (
+    ENGAGEMENT,
+    EVENTS,
+    OBSERVATIONS,
+    STATES,
+    VIDEO,
+    Counts,
+    EngagementSummary,
+    Manifest,
+    Source,
+)
+from pipeline.settings import Settings
+from pipeline.store import SessionWriter
+from pipeline.video import VideoReader
+
+Score = Callable[[pd.DataFrame, Profile], tuple[pd.DataFrame, EngagementSummary]]
+"""Turns the states table into the engagement table and its summary. The formula lives in ``reports``, which this room
+may not import, so the front door hands it in."""
+
+
+def walk(
+    reader: VideoReader,
+    writer: SessionWriter,
+    *,
+    detector: Detector,
+    settings: Settings,
+    policy: CoverPolicy,
+    approval: Approval,
+    course: str | None,
+    score: Score,
+    progress: Progress,
+) -> None:
+    """Analyse and render one lecture into ``writer``'s folder; the report and the commit are the caller's.
+
+    Raises:
+        VideoError: the lecture cannot be decoded.
+        OSError: the results cannot be stored.
+    """
+    analysis = analyse(reader, detector, policy, settings, progress)
+    engagement, summary = score(analysis.states, settings.profile)
+    by_second = engagement[engagement["scope"] == "class"].set_index("t")["engagement"]
+    render(reader.path, writer.folder / VIDEO, analysis, by_second, settings, progress)
+    writer.write_table(OBSERVATIONS, analysis.observations)
+    writer.write_table(STATES, analysis.states)
+    writer.write_table(EVENTS, analysis.events)
+    writer.write_table(ENGAGEMENT, engagement)
+    writer.write_manifest(_manifest(reader, writer, analysis, detector, settings, approval, course, summary))
+
+
+def _manifest(
+    reader: VideoReader,
+    writer: SessionWriter,
+    analysis: Analysis,
+    detector: Detector,
+    settings: Settings,
+    approval: Approval,
+    course: str | None,
+    summary: EngagementSummary,
+) -> Manifest:
+    info = analysis.info
+    return Manifest(
+        id=writer.final.name,
+        created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        source=Source(name=info.name, sha256=file_sha256(reader.path)),
+        fps=info.fps,
+        width=info.width,
+        height=info.height,
+        duration=analysis.duration_s,
+        software_version=software_version(),
+        models={detector.weights.path.name: detector.weights.sha256},
+        config=settings.model_dump(mode="json"),
+        profile=settings.profile,
+        course=course,
+        approval=approval.id,
+        blur=settings.blur.value,
+        counts=Counts(
+            students=analysis.students,
+            frames=analysis.frames,
+            analysed_frames=analysis.analysed_frames,
+            events=len(analysis.events),
+        ),
+        engagement=summary,
+        stage_seconds={stage: round(seconds, 3) for stage, seconds in analysis.stage_seconds.items()},
+        warnings=analysis.warnings,
+    )
+
+
+def software_version() -> str:
+    """The installed version, or ``unknown`` when run without installation."""
+    try:
+        return version("classroom-engagement")
+    except PackageNotFoundError:
+        return "unknown"

@@ -1,0 +1,1 @@
+"""The engagement formula, its tables, the figures and the PDF."""

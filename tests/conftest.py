@@ -1,0 +1,135 @@
+"""Fixtures shared by the rooms' tests."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from models.states import Profile
+from pipeline.session import (
+    BOX,
+    ENGAGEMENT,
+    EVENTS,
+    FACE_CUES,
+    HEAD_BOX,
+    HEAD_POSE,
+    OBSERVATIONS,
+    STATES,
+    VIDEO,
+    Manifest,
+)
+from pipeline.store import open_session
+from reports.formula import engagement_table, summary
+
+DEMO_CLIP = Path(__file__).parents[1] / "demo" / "classroom.mp4"
+
+
+def simulated_states(rng: np.random.Generator, students: int, seconds: int, profile: Profile) -> pd.DataFrame:
+    """States of ``students`` over ``seconds``: a random walk in the logits, the last one unseen early on."""
+    names = [state.value for state in profile.states]
+    walk = rng.normal(0, 0.5, (seconds, students, len(names))).cumsum(axis=0)
+    weight = np.exp(walk - walk.max(axis=2, keepdims=True))
+    posterior = weight / weight.sum(axis=2, keepdims=True)
+    coverage = rng.uniform(0.6, 1.0, (seconds, students))
+    if students:
+        coverage[: seconds // 3, -1] = 0.0
+    posterior[coverage == 0] = np.nan
+    t, student = np.meshgrid(np.arange(seconds), np.arange(1, students + 1), indexing="ij")
+    flat = posterior.reshape(-1, len(names))
+    best = np.nan_to_num(flat, nan=-1.0).argmax(axis=1)
+    seen = coverage.ravel() > 0
+    table = pd.DataFrame({"t": t.ravel(), "student": student.ravel(), "coverage": coverage.ravel()})
+    table["state"] = np.where(seen, np.array(names)[best], "unseen")
+    table["why"] = np.where(seen, "head towards the board", "")
+    return table.assign(**{f"p_{name}": flat[:, place] for place, name in enumerate(names)})
+
+
+def simulated_observations(students: int, seconds: int) -> pd.DataFrame:
+    """One observation per student and second, in a row of still boxes; head pose and face unknown."""
+    second, student = np.meshgrid(np.arange(seconds), np.arange(1, students + 1), indexing="ij")
+    table = pd.DataFrame({"frame": second.ravel() * 10, "t": second.ravel() * 1.0, "student": student.ravel()})
+    left = 40.0 + 100.0 * (table["student"] - 1)
+    for names, top, size in ((BOX, 300.0, (80.0, 160.0)), (HEAD_BOX, 300.0, (40.0, 50.0))):
+        values = left, top, left + size[0], top + size[1]
+        table = table.assign(**dict(zip(names, values, strict=True)))
+    unknown = dict.fromkeys((*HEAD_POSE, *FACE_CUES), np.nan)
+    return table.assign(score=0.9, observed=True, motion=0.05, **unknown)
+
+
+def simulated_events(rng: np.random.Generator, students: int, seconds: int) -> pd.DataFrame:
+    """Up to two unusual spans of a few seconds."""
+    count = min(2, students)
+    start = np.linspace(seconds * 0.4, seconds * 0.7, count)
+    return pd.DataFrame(
+        {
+            "start": start,
+            "end": np.minimum(start + 4.0, seconds),
+            "student": np.arange(1, count + 1),
+            "score": rng.uniform(3.0, 6.0, count),
+            "threshold": 3.0,
+            "why": "motion far above the student's own",
+        }
+    )
+
+
+@pytest.fixture(scope="session")
+def make_session() -> Callable[..., Path]:
+    """``make_session(folder, name="demo", students=6, seconds=30, profile="full", seed=0, **manifest)``.
+
+    Writes a whole session of simulated students under ``folder`` and returns its path. The video is the demo
+    clip. Further keywords replace fields of the manifest.
+    """
+
+    def make(
+        folder: Path,
+        name: str = "demo",
+        students: int = 6,
+        seconds: int = 30,
+        profile: str = "full",
+        seed: int = 0,
+        **manifest: Any,
+    ) -> Path:
+        rng = np.random.default_rng(seed)
+        states = simulated_states(rng, students, seconds, Profile(profile))
+        events = simulated_events(rng, students, seconds)
+        engagement = engagement_table(states, Profile(profile))
+        mean, coverage = summary(engagement)
+        fields: dict[str, Any] = {
+            "id": name,
+            "created": "2025-03-04T10:15:00Z",
+            "source": {"name": "lecture.mp4", "sha256": "0" * 64},
+            "fps": 10.0,
+            "width": 1280,
+            "height": 720,
+            "duration": float(seconds),
+            "software_version": "0.1.0",
+            "models": {},
+            "config": {"seed": seed},
+            "profile": profile,
+            "course": "Simulated course",
+            "approval": "made up for a test",
+            "blur": "everyone",
+            "counts": {
+                "students": students,
+                "frames": seconds * 10,
+                "analysed_frames": seconds,
+                "events": len(events),
+            },
+            "engagement": {"mean": mean, "coverage": coverage},
+        }
+        with open_session(folder, name, overwrite=False) as writer:
+            writer.write_table(OBSERVATIONS, simulated_observations(students, seconds))
+            writer.write_table(STATES, states)
+            writer.write_table(EVENTS, events)
+            writer.write_table(ENGAGEMENT, engagement)
+            shutil.copyfile(DEMO_CLIP, writer.folder / VIDEO)
+            writer.write_manifest(Manifest.model_validate(fields | manifest))
+            return writer.commit()
+
+    return make

@@ -1,0 +1,236 @@
+from dataclasses import FrozenInstanceError
+from datetime import date, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from consent.errors import ConsentError
+from consent.policy import (
+    Approval,
+    Blur,
+    CoverPolicy,
+    NotPermitted,
+    OptOut,
+    Zone,
+    course_key,
+    cover_policy,
+    permit,
+)
+
+TODAY = date(2025, 3, 10)
+DAY = timedelta(days=1)
+
+shares = st.floats(0, 1, allow_nan=False)
+points = st.tuples(st.floats(-0.2, 1.2) | st.just(float("nan")), st.floats(-0.2, 1.2))
+days = st.dates(date(2020, 1, 1), date(2030, 1, 1))
+
+
+@st.composite
+def zones(draw):
+    x1, x2 = sorted(draw(st.tuples(shares, shares).filter(lambda pair: pair[0] != pair[1])))
+    y1, y2 = sorted(draw(st.tuples(shares, shares).filter(lambda pair: pair[0] != pair[1])))
+    return Zone(x1, y1, x2, y2)
+
+
+opt_outs = st.builds(OptOut, st.text("abc", min_size=1), st.none() | zones())
+
+
+@st.composite
+def approvals(draw, course="CS 101", endless=True):
+    lengths = st.integers(0, 400)
+    begin, length = draw(days), draw(st.none() | lengths if endless else lengths)
+    return Approval("approval-1", course, "Dean", begin, None if length is None else begin + length * DAY)
+
+
+def approval(begin=TODAY, end=None, course="CS 101", name="approval-1"):
+    return Approval(name, course, "Dean", begin, end)
+
+
+# Degenerate
+
+
+@pytest.mark.parametrize(
+    ("corners", "words"),
+    [
+        ((0.2, 0.2, 0.2, 0.8), "no area"),
+        ((0.2, 0.8, 0.4, 0.8), "no area"),
+        ((0.8, 0.2, 0.2, 0.4), "no area"),  # corners swapped
+        ((-0.1, 0, 1, 1), "between 0 and 1"),
+        ((0, 0, 1, 1.01), "between 0 and 1"),
+        ((0, 0, 1280, 720), "between 0 and 1"),  # pixels
+        ((0, 0, float("nan"), 1), "between 0 and 1"),
+    ],
+)
+def test_zones_that_are_none(corners, words):
+    with pytest.raises(ConsentError, match=words) as caught:
+        Zone(*corners)
+    assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize("text", ["", "0.1", "0.1,0.2,0.3", "0.1,0.2,0.3,0.4,0.5", "a,b,c,d", "0.1;0.2;0.3;0.4"])
+def test_text_that_is_no_zone(text):
+    with pytest.raises(ConsentError, match="four numbers"):
+        Zone.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("course", "approved_by", "words"),
+    [
+        (None, None, "no course and no approval"),
+        ("", None, "no course and no approval"),
+        ("  ", None, "no course and no approval"),
+        ("CS 101", "", "blank"),
+        ("CS 101", " \t", "blank"),
+        ("CS 101", None, "no faculty approval on record.*engage consent approve 'CS 101'"),
+    ],
+)
+def test_nothing_given_and_nothing_on_record_is_not_permitted(course, approved_by, words):
+    with pytest.raises(NotPermitted, match=words) as caught:
+        permit([], course, approved_by, TODAY)
+    assert caught.value.exit_code == 3
+
+
+def test_a_blank_approval_is_refused_even_when_one_is_on_record():
+    with pytest.raises(NotPermitted, match="blank"):
+        permit([approval()], "CS 101", "", TODAY)
+
+
+def test_nobody_opted_out():
+    for blur in (Blur.OPTED_OUT, Blur.NOBODY):
+        policy = cover_policy(blur, [])
+        assert not policy.covers(0.5, 0.5)
+        assert not policy.covers(float("nan"), 0.5)
+    assert cover_policy(Blur.EVERYONE, []).covers(0.5, 0.5)
+
+
+def test_decisions_cannot_be_changed_afterwards():
+    with pytest.raises(FrozenInstanceError):
+        CoverPolicy(True, (), "").everyone = False
+
+
+# Approvals
+
+
+@pytest.mark.parametrize(("offset", "permitted"), [(-1, False), (0, True), (1, False)])
+def test_an_approval_of_one_day_holds_that_day_only(offset, permitted):
+    one = approval(TODAY, TODAY)
+    day = TODAY + offset * DAY
+    if permitted:
+        assert permit([one], "CS 101", None, day) is one
+    else:
+        with pytest.raises(NotPermitted):
+            permit([one], "CS 101", None, day)
+
+
+def test_an_expired_approval_says_when_and_what_to_do():
+    with pytest.raises(NotPermitted, match=r"expired on 2025-03-09.*engage consent approve") as caught:
+        permit([approval(TODAY - 30 * DAY, TODAY - DAY)], "CS 101", None, TODAY)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_approval_still_to_come_says_when():
+    old, new = approval(TODAY - 30 * DAY, TODAY - DAY), approval(TODAY + 5 * DAY)
+    with pytest.raises(NotPermitted, match="begins only on 2025-03-15"):
+        permit([old, new], "CS 101", None, TODAY)
+
+
+def test_the_newest_valid_approval_is_the_one():
+    first, second = approval(name="approval-1"), approval(name="approval-2")
+    future = approval(TODAY + DAY, name="approval-3")
+    assert permit([first, second, future], "CS 101", None, TODAY) is second
+
+
+def test_a_given_approval_serves_that_run():
+    one = permit([], None, "  Prof. Ada ", TODAY)
+    assert (one.id, one.approved_by, one.course) == ("given: Prof. Ada", "Prof. Ada", None)
+    assert one.valid_on(TODAY)
+    assert not one.valid_on(TODAY + DAY)
+
+
+def test_the_course_is_found_whatever_its_capitals_and_spaces():
+    one = approval()
+    assert permit([one], " cs  101 ", None, TODAY) is one
+    with pytest.raises(NotPermitted):
+        permit([one], "CS 102", None, TODAY)
+
+
+@given(st.text())
+def test_course_keys_are_stable(name):
+    assert course_key(f"  {course_key(name)} ") == course_key(name)
+
+
+@given(st.lists(approvals()), days)
+def test_permitted_exactly_when_some_approval_is_valid(records, day):
+    try:
+        permitted = permit(records, "CS 101", None, day)
+    except NotPermitted:
+        assert not any(one.valid_on(day) for one in records)
+    else:
+        assert permitted in records
+        assert permitted.valid_from <= day
+        assert permitted.valid_until is None or day <= permitted.valid_until
+
+
+@given(st.lists(approvals(endless=False), min_size=1), st.integers(1, 1000))
+def test_expired_approvals_never_permit(records, late):
+    with pytest.raises(NotPermitted, match="expired on"):
+        permit(records, "CS 101", None, max(one.valid_until for one in records) + late * DAY)
+
+
+@given(st.lists(approvals(course="Art"), min_size=1), days)
+def test_approvals_of_another_course_never_permit(records, day):
+    with pytest.raises(NotPermitted, match="no faculty approval"):
+        permit(records, "CS 101", None, day)
+
+
+# Covering
+
+
+def test_a_no_forbids_covering_nobody():
+    with pytest.raises(NotPermitted, match="1 student has opted out") as caught:
+        cover_policy(Blur.NOBODY, [OptOut("kestrel", Zone(0, 0, 0.1, 0.1))])
+    assert "kestrel" not in str(caught.value)
+
+
+def test_one_unknown_seat_covers_everyone_and_the_reason_says_so():
+    policy = cover_policy(Blur.OPTED_OUT, [OptOut("kestrel", Zone(0, 0, 0.1, 0.1)), OptOut("heron")])
+    assert policy.everyone
+    assert "seat of 1 is not known" in policy.reason
+    assert "heron" not in policy.reason
+
+
+def test_only_those_in_the_zone_are_covered():
+    policy = cover_policy(Blur.OPTED_OUT, [OptOut("kestrel", Zone(0, 0.5, 0.25, 1))])
+    assert policy.covers(0.1, 0.7)
+    assert policy.covers(0.25, 0.5)  # on the edge
+    assert policy.covers(-0.02, 1.01)  # a head half out of the picture
+    assert policy.covers(float("nan"), 0.7)  # nobody knows where
+    assert not policy.covers(0.3, 0.7)
+
+
+@given(st.sampled_from(Blur), st.lists(opt_outs), opt_outs, points)
+def test_another_no_never_uncovers_a_point(blur, before, another, point):
+    try:
+        covered = cover_policy(blur, before).covers(*point)
+    except NotPermitted:
+        with pytest.raises(NotPermitted):
+            cover_policy(blur, [*before, another])
+        return
+    try:
+        after = cover_policy(blur, [*before, another])
+    except NotPermitted:
+        assert blur is Blur.NOBODY
+    else:
+        assert after.covers(*point) or not covered
+
+
+@given(st.lists(opt_outs, min_size=1), st.data())
+def test_everyone_who_said_no_is_covered_in_their_seat(said_no, data):
+    policy = cover_policy(Blur.OPTED_OUT, said_no)
+    one = data.draw(st.sampled_from(said_no))
+    if one.zone is None:
+        assert policy.everyone
+    else:
+        x1, y1, x2, y2 = one.zone.corners
+        assert policy.covers(data.draw(st.floats(x1, x2)), data.draw(st.floats(y1, y2)))
