@@ -11,7 +11,6 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Optional
 
-import click
 import typer
 from rich.console import Console
 from rich.table import Table
@@ -25,22 +24,27 @@ from consent.policy import Approval, Blur, CoverPolicy, cover_policy, permit
 from models.states import Profile
 
 if TYPE_CHECKING:
+    from pandas import DataFrame
+
     from pipeline.detect import Detector
     from pipeline.progress import Progress
     from pipeline.session import Session
     from pipeline.settings import Settings
+    from pipeline.video import VideoReader
 
 DEMO = Path(__file__).parent / "demo" / "classroom.mp4"
 DEMO_APPROVAL = "the demo's rendered people are nobody; no consent is needed"
+
+ROOMS = {"pipeline", "models", "consent", "reports", "dashboard"}
 
 errors = Console(stderr=True)
 console = Console()
 
 
 class Door(TyperGroup):
-    """Prints a failure that carries an ``exit_code`` as its one sentence and exits with the code."""
+    """Prints a failure that a room foresaw as its one sentence and exits with its code."""
 
-    def invoke(self, ctx: click.Context) -> Any:
+    def invoke(self, ctx: Any) -> Any:
         """Run the command; see the class."""
         try:
             return super().invoke(ctx)
@@ -48,11 +52,16 @@ class Door(TyperGroup):
             errors.print("[bold]stopped[/]: nothing half-written is left; run the same command to start again")
             raise typer.Exit(1) from None
         except Exception as error:
-            code = getattr(error, "exit_code", None)
-            if not isinstance(code, int) or isinstance(error, click.ClickException):
+            if (code := foreseen(error)) is None:
                 raise
             say_failure(error)
             raise typer.Exit(code) from None
+
+
+def foreseen(error: Exception) -> int | None:
+    """The exit code of a failure raised by a room for the user (see pipeline/errors.py), else ``None``."""
+    ours = type(error).__module__.partition(".")[0] in ROOMS
+    return getattr(error, "exit_code", None) if ours else None
 
 
 def say_failure(error: Exception) -> None:
@@ -124,17 +133,21 @@ def _run(videos: list[Path], settings: Settings, permission: Permission, *, out:
     """Process lectures one after another; one that fails does not stop the rest, but decides the exit code."""
     from pipeline.detect import UltralyticsDetector
     from pipeline.progress import Bars
+    from pipeline.video import VideoReader
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite kill cleans up like Ctrl-C
-    detector = UltralyticsDetector(settings.detect, settings.device)
+    detector: Detector | None = None
     worst = 0
     for video in videos:
         try:
-            with Bars(console) as bars:
-                session = process(video, detector, settings, permission, out=out, overwrite=overwrite, progress=bars)
+            with VideoReader(video) as reader:
+                # only once a video is known to be readable: loading takes seconds
+                detector = detector or UltralyticsDetector(settings.detect, settings.device)
+                with Bars(console) as bars:
+                    session = process(reader, detector, settings, permission, out, overwrite=overwrite, progress=bars)
         except Exception as error:
-            code = getattr(error, "exit_code", None)
-            if not isinstance(code, int) or len(videos) == 1:
+            code = foreseen(error)
+            if code is None or len(videos) == 1:
                 raise
             say_failure(error)
             worst = worst or code
@@ -167,32 +180,31 @@ class Permission:
 
 
 def process(
-    video: Path,
+    reader: VideoReader,
     detector: Detector,
     settings: Settings,
     permission: Permission,
-    *,
     out: Path,
+    *,
     overwrite: bool,
     progress: Progress,
 ) -> Session:
-    """One lecture: analyse, render, score, report; the session appears under ``out`` only when it is whole."""
+    """One lecture: analyse, score, render, report; the session appears under ``out`` only when it is whole."""
     from pipeline.session import EngagementSummary, Session
     from pipeline.store import open_session, session_id
-    from pipeline.video import VideoReader
     from pipeline.walk import walk
     from reports import formula
     from reports.report import write_report
 
-    def score(states: Any, profile: Profile) -> tuple[Any, EngagementSummary]:
-        table = formula.engagement_table(states, profile)
-        mean, coverage = formula.summary(table)
-        return table, EngagementSummary(mean=None if mean != mean else mean, coverage=coverage)
+    weights = formula.StateWeights(settings.state_weights or {})
 
-    with (
-        VideoReader(video) as reader,
-        open_session(out, session_id(video, permission.course), overwrite=overwrite) as writer,
-    ):
+    def score(states: DataFrame, profile: Profile) -> tuple[DataFrame, EngagementSummary]:
+        table = formula.engagement_table(states, profile, weights)
+        mean, coverage = formula.summary(table)
+        return table, EngagementSummary(mean=mean, coverage=coverage)
+
+    name = session_id(reader.path, permission.course)
+    with open_session(out, name, overwrite=overwrite) as writer:
         walk(
             reader,
             writer,

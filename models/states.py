@@ -23,6 +23,11 @@ class State(str, Enum):
         """The name as people read it, e.g. ``taking notes``."""
         return self.value.replace("_", " ")
 
+    @property
+    def letter(self) -> str:
+        """One letter for where a name does not fit; all differ."""
+        return {State.DISCUSSING: "T", State.TAKING_NOTES: "N"}.get(self, self.value[0].upper())
+
 
 UNSEEN = "unseen"
 """The answer when there is no evidence; never a silent default to another state."""

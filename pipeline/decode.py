@@ -25,9 +25,8 @@ from pipeline.errors import VideoError
 PLAUSIBLE_FPS = 240.0  # browsers' recorders write no rate, and the demuxer then guesses 1000 fps
 FALLBACK_FPS = 25.0
 ATTACHED_PICTURE = 0x400  # AV_DISPOSITION_ATTACHED_PIC, libavformat/avformat.h
-SWS_MATRIX = {1: Colorspace.ITU709, 4: Colorspace.FCC, 5: Colorspace.ITU601, 6: Colorspace.ITU601,
-              7: Colorspace.SMPTE240M, 9: Colorspace.BT2020, 10: Colorspace.BT2020}  # fmt: skip
-"""ISO/IEC 23091-2 matrix coefficients, as a frame is tagged -> the name libswscale has for them."""
+SWS_MATRIX = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9, 10: 9}
+"""ISO/IEC 23091-2 matrix coefficients, as a frame is tagged -> SWS_CS_* of libswscale/swscale.h."""
 
 
 @dataclass
@@ -103,7 +102,7 @@ def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
     try:
         container = av.open(str(path.absolute()))  # absolute: a colon in the name is not a protocol
     except FFmpegError as error:
-        if _mp4_without_index(path):
+        if isinstance(error, InvalidDataError) and _mp4_without_index(path):
             raise VideoError(
                 f"{path.name}: the file is incomplete (its index is missing); export or copy the recording again"
             ) from error

@@ -51,7 +51,7 @@ class FaceSettings(BaseModel):
 
     min_confidence: float = Field(0.3, gt=0, lt=1, description="of MediaPipe's face detector")
     min_head_px: float = Field(
-        16, ge=8, description="head height below which a face is not looked for; the mesh invents one"
+        24, ge=8, description="head height in px below which a face found is not believed: the mesh invents them"
     )
     input_px: int = Field(192, ge=96, le=512, description="side of the square each head region is scaled to")
 
@@ -92,6 +92,7 @@ class FaceReader:
                 min_detection_confidence=settings.min_confidence,
             )
             self._mesh.process(np.zeros((settings.input_px, settings.input_px, 3), np.uint8))
+        self._first_face = True
 
     def __enter__(self) -> FaceReader:
         return self
@@ -121,9 +122,12 @@ class FaceReader:
                 flags=cv2.INTER_LINEAR if zoom > 1 else cv2.INTER_AREA,
                 borderMode=cv2.BORDER_REPLICATE,
             )
-            found = self._mesh.process(cv2.cvtColor(region, cv2.COLOR_BGR2RGB)).multi_face_landmarks
+            # the first face of a graph brings another line of chatter
+            with _quiet_native_log() if self._first_face else contextlib.nullcontext():
+                found = self._mesh.process(cv2.cvtColor(region, cv2.COLOR_BGR2RGB)).multi_face_landmarks
             if not found:
                 continue
+            self._first_face = False
             points = np.array([(p.x, p.y, p.z) for p in found[0].landmark[:LANDMARKS]]) * side + [x, y, 0]
             head = head_from_face(points)
             if head[3] - head[1] < self.settings.min_head_px or not _belongs(head, box):

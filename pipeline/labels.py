@@ -58,12 +58,32 @@ def put_text(image_bgr: np.ndarray, text: str, x: int, y: int, size_px: int, col
     return mask.shape[1]
 
 
-def put_tag(image_bgr: np.ndarray, text: str, x: int, y: int, size_px: int, fill: Colour) -> None:
-    """Draw text in a filled box whose bottom left corner is at (x, y), moved as needed to stay inside the image."""
-    pad = max(2, size_px // 4)
-    mask = text_mask(text, size_px, True)
-    width, height = mask.shape[1] + 2 * pad, mask.shape[0] + pad // 2
-    x = int(np.clip(x, 0, max(image_bgr.shape[1] - width, 0)))
-    y = int(np.clip(y, height, image_bgr.shape[0]))
-    cv2.rectangle(image_bgr, (x, y - height), (x + width - 1, y - 1), fill, cv2.FILLED)
-    put_text(image_bgr, text, x + pad, y - height + pad // 4, size_px, readable_on(fill), True)
+class Tags:
+    """Filled boxes with text at the boxes of people, moved out of each other's way; one object per frame."""
+
+    def __init__(self, image_bgr: np.ndarray, size_px: int, top: int) -> None:
+        """Begin a frame; nothing is put above row ``top`` (px)."""
+        self._image = image_bgr
+        self._size = size_px
+        self._top = top
+        self._taken: list[tuple[int, int, int, int]] = []
+
+    def put(self, text: str, box_xyxy: np.ndarray, fill: Colour) -> None:
+        """Draw a tag on top of a box, else within it, else under it: the first place no other tag has taken."""
+        pad = max(2, self._size // 4)
+        mask = text_mask(text, self._size, True)
+        width, height = mask.shape[1] + 2 * pad, mask.shape[0] + pad // 2
+        x1, y1, x2, y2 = (int(value) for value in box_xyxy)
+        places = [(x1, y1 - height), (x2 - width, y1 - height), (x1, y1), (x1, y2 - height), (x1, y2)]
+        inside = [self._inside(x, y, width, height) for x, y in places]
+        x, y = next((place for place in inside if self._free(*place, width, height)), inside[0])
+        self._taken.append((x, y, x + width, y + height))
+        cv2.rectangle(self._image, (x, y), (x + width - 1, y + height - 1), fill, cv2.FILLED)
+        put_text(self._image, text, x + pad, y + pad // 4, self._size, readable_on(fill), True)
+
+    def _inside(self, x: int, y: int, width: int, height: int) -> tuple[int, int]:
+        frame_height, frame_width = self._image.shape[:2]
+        return min(max(x, 0), max(frame_width - width, 0)), min(max(y, self._top), max(frame_height - height, 0))
+
+    def _free(self, x: int, y: int, width: int, height: int) -> bool:
+        return all(x >= x2 or x + width <= x1 or y >= y2 or y + height <= y1 for x1, y1, x2, y2 in self._taken)

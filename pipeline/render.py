@@ -9,11 +9,11 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from models.states import PALETTE, UNSEEN, Profile, State
+from models.states import PALETTE, UNSEEN, State
 from pipeline.analyse import Analysis
 from pipeline.anonymise import cover
 from pipeline.encode import VideoWriter
-from pipeline.labels import WHITE, Colour, from_hex, put_tag, put_text, text_mask
+from pipeline.labels import WHITE, Colour, Tags, from_hex, put_text, text_mask
 from pipeline.progress import Progress
 from pipeline.settings import Settings
 from pipeline.timeline import Timeline
@@ -115,15 +115,13 @@ class Annotator:
         cover(image_bgr, covered, self._settings.cover, self._rng)
         students, boxes = self._students.at(t)
         corners = np.round(boxes).astype(int)
-        colours = []
-        for student, (x1, y1, x2, y2) in zip(students.tolist(), corners, strict=True):
-            state = self._state.get((student, second), UNSEEN)
-            colours.append((from_hex(PALETTE[state]), state))
-            cv2.rectangle(image_bgr, (x1, y1), (x2, y2), colours[-1][0], scale.line, cv2.LINE_AA)
-        # labels after all boxes, so that a neighbour's frame never strikes through a number
-        for student, (x1, y1, x2, _), (colour, state) in zip(students.tolist(), corners, colours, strict=True):
-            text = _fitting_label(student, state, x2 - x1, scale)
-            put_tag(image_bgr, text, x1, max(y1, scale.bar + 2 * scale.text), scale.text, colour)
+        states = [self._state.get((student, second), UNSEEN) for student in students.tolist()]
+        for (x1, y1, x2, y2), state in zip(corners, states, strict=True):
+            cv2.rectangle(image_bgr, (x1, y1), (x2, y2), from_hex(PALETTE[state]), scale.line, cv2.LINE_AA)
+        # tags after all boxes, so that a neighbour's frame never strikes through a number
+        tags = Tags(image_bgr, scale.text, top=scale.bar)
+        for student, box, state in zip(students.tolist(), corners, states, strict=True):
+            tags.put(_label(student, state, box[2] - box[0], scale), box, from_hex(PALETTE[state]))
         self._draw_bar(image_bgr[: scale.bar, :width], t, second, scale)
 
     def _draw_bar(self, bar: np.ndarray, t: float, second: int, scale: Scale) -> None:
@@ -149,8 +147,8 @@ class Annotator:
 
     def _draw_legend(self, bar: np.ndarray, x: int, end: int, y: int, scale: Scale) -> None:
         """Colour and name of each state, as many words as fit: all names or none."""
-        names: list[State | str] = [*Profile(self._settings.profile).states, UNSEEN]
-        words = [name.label if isinstance(name, State) else name for name in names]
+        names: list[State | str] = [*self._settings.profile.states, UNSEEN]
+        words = [f"{name.letter} {name.label}" if isinstance(name, State) else name for name in names]
         dot, gap = scale.text // 2, scale.text // 2
         widths = [dot + gap // 2 + text_mask(word, scale.text).shape[1] + gap for word in words]
         if x + sum(widths) > end:
@@ -164,13 +162,12 @@ class Annotator:
             x += width
 
 
-def _fitting_label(student: int, state: str, width: int, scale: Scale) -> str:
-    """Number and state where the box is about wide enough, else number and the state's first letters."""
-    label = state.replace("_", " ")
-    full = f"{student} {label}"
-    if text_mask(full, scale.text, True).shape[1] <= 1.25 * width:
-        return full
-    return f"{student} {label[:3]}"
+def _label(student: int, state: str, width: int, scale: Scale) -> str:
+    """Number and state where the box is wide enough, else number and the state's letter; unseen is the number alone."""
+    if state == UNSEEN:
+        return str(student)
+    full = f"{student} {State(state).label}"
+    return full if text_mask(full, scale.text, True).shape[1] <= width else f"{student} {State(state).letter}"
 
 
 def _clock(t: float) -> str:

@@ -33,8 +33,8 @@ class SeatSettings(BaseModel):
         lt=2,
         description="1 - cosine between mean appearances above which they are different students",
     )
-    row_height: float = Field(
-        0.5, gt=0, description="box heights between heads above which the next row of seats begins"
+    row_gap: float = Field(
+        0.2, gt=0, description="box heights between the middles of neighbours in depth above which a new row begins"
     )
 
 
@@ -127,30 +127,23 @@ def assign_students(tracklets: Iterable[Tracklet], settings: SeatSettings, inter
     if not people:
         return {}
     places = np.array([_place(person) for person in people])
-    order = seat_order(places, settings.row_height)
+    order = seat_order(places, settings.row_gap)
     return {piece.number: student for student, index in enumerate(order, start=1) for piece in people[index]}
 
 
-def seat_order(places_xyxy: np.ndarray, row_height: float) -> list[int]:
+def seat_order(places_xyxy: np.ndarray, row_gap: float) -> list[int]:
     """Indices of people by seat: front row (lowest in the image) first, each row from left to right.
 
     Args:
         places_xyxy: (n, 4) px, where each person mostly is.
-        row_height: box heights between heads at which a new row begins.
+        row_gap: a row ends where the next person towards the back is further up than this, in median box heights.
     """
-    heads_y = places_xyxy[:, 1]
-    limit = row_height * float(np.median(places_xyxy[:, 3] - places_xyxy[:, 1]))
-    row = 0
+    across, upright = places_xyxy[:, 0] + places_xyxy[:, 2], (places_xyxy[:, 1] + places_xyxy[:, 3]) / 2
+    limit = row_gap * float(np.median(places_xyxy[:, 3] - places_xyxy[:, 1]))
+    from_front = np.argsort(-upright, kind="stable")
     rows = np.zeros(len(places_xyxy), int)
-    from_front = np.argsort(-heads_y, kind="stable")
-    row_start = heads_y[from_front[0]]
-    for index in from_front:
-        if row_start - heads_y[index] > limit:
-            row += 1
-            row_start = heads_y[index]
-        rows[index] = row
-    middle = places_xyxy[:, 0] + places_xyxy[:, 2]
-    return np.lexsort((middle, rows)).tolist()
+    rows[from_front[1:]] = np.cumsum(-np.diff(upright[from_front]) > limit)
+    return np.lexsort((across, rows)).tolist()
 
 
 def _place(person: list[Tracklet]) -> np.ndarray:

@@ -6,6 +6,7 @@ are never stored here. ``pipeline.store`` writes it.
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -130,7 +131,7 @@ class Session:
                 f"{folder}: no session here ({MANIFEST} is missing); give a folder made by: engage run VIDEO"
             ) from None
         except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-            raise SessionError(f"{path}: cannot be read ({error}); run the lecture again with --overwrite") from None
+            raise _unreadable(path, error) from None
         version = raw.get("schema_version") if isinstance(raw, dict) else None
         if isinstance(version, int) and version > SCHEMA_VERSION:
             raise SessionError(
@@ -185,7 +186,11 @@ class Session:
     @cached_property
     def engagement(self) -> pd.DataFrame:
         """The table of ``engagement.csv``; its columns are explained in ``reports/formula.py``."""
-        return pd.read_csv(self._existing(ENGAGEMENT))
+        path = self._existing(ENGAGEMENT)
+        try:
+            return pd.read_csv(path)
+        except (OSError, ValueError) as error:  # pandas' parser errors are ValueErrors
+            raise _unreadable(path, error) from None
 
     def _existing(self, name: str) -> Path:
         path = self.folder / name
@@ -198,7 +203,7 @@ class Session:
         try:
             table = pd.read_parquet(path)
         except (OSError, ValueError) as error:  # pyarrow's ArrowInvalid is a ValueError
-            raise SessionError(f"{path}: cannot be read ({error}); run the lecture again with --overwrite") from None
+            raise _unreadable(path, error) from None
         missing = [column for column in columns if column not in table]
         if missing:
             raise SessionError(f"{path}: column {missing[0]!r} is missing; run the lecture again with --overwrite")
@@ -207,6 +212,13 @@ class Session:
 
 def find_sessions(folder: Path | str) -> Iterator[Path]:
     """Session folders directly under ``folder``, newest first; unfinished ``.partial`` ones are left out."""
-    folder = Path(folder)
-    found = (path.parent for path in folder.glob(f"*/{MANIFEST}") if not path.parent.name.endswith(".partial"))
-    return iter(sorted(found, key=lambda path: (path / MANIFEST).stat().st_mtime, reverse=True))
+    found: list[tuple[float, Path]] = []
+    for manifest in Path(folder).glob(f"*/{MANIFEST}"):
+        if not manifest.parent.name.endswith(".partial"):
+            with contextlib.suppress(FileNotFoundError):  # replaced by a run at this moment
+                found.append((manifest.stat().st_mtime, manifest.parent))
+    return iter([path for _, path in sorted(found, reverse=True)])
+
+
+def _unreadable(path: Path, error: Exception) -> SessionError:
+    return SessionError(f"{path}: cannot be read ({error}); run the lecture again with --overwrite")

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from consent.policy import Blur
 from models.anomaly import AnomalySettings
 from models.state_model import StateSettings
-from models.states import Profile
+from models.states import Profile, State
 from pipeline.anonymise import CoverSettings
 from pipeline.cues import CueSettings
 from pipeline.detect import DetectSettings
@@ -39,6 +39,9 @@ class Settings(BaseModel):
     states: StateSettings = StateSettings()
     anomaly: AnomalySettings = AnomalySettings()
     cover: CoverSettings = CoverSettings()
+    state_weights: dict[State, float] | None = Field(
+        None, description="engagement weight of each state, 0 to 1; those not named keep the default"
+    )
     max_fill_s: float = Field(
         2.0, ge=0, description="s of a gap in a student's boxes that is filled with unobserved rows"
     )

@@ -28,7 +28,7 @@ def session_id(video: Path, course: str | None) -> str:
 
 def _slug(text: str) -> str:
     ascii_text = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
-    return re.sub(r"[^A-Za-z0-9.-]+", "-", ascii_text).strip("-.")[:80]
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", ascii_text).strip("-.")[:80]
 
 
 class SessionWriter:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import errno
+import itertools
+from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
 
@@ -22,6 +24,12 @@ def info(width: int = 64, height: int = 48, fps: float = 10.0, time_base: Fracti
 
 def frame(pts: int, image: np.ndarray, time_base: Fraction = MILLISECOND, duration: int = 0) -> Frame:
     return Frame(pts, float(pts * time_base), pts, image, duration)
+
+
+def write_all(path: Path, images: Iterable[np.ndarray]) -> None:
+    with VideoWriter(path, info()) as writer:
+        for k, image in enumerate(images):
+            writer.write(frame(100 * k, image), image)
 
 
 def copy(source: Path, target: Path, **more) -> VideoReader:
@@ -58,9 +66,8 @@ def test_a_folder_in_the_place_of_the_file(tmp_path):
 @pytest.mark.parametrize("count", [1, 300])  # noticed at the end, noticed amid
 def test_a_full_disk(count):
     noise = np.random.default_rng(0).integers(0, 255, (48, 64, 3), dtype=np.uint8)
-    with pytest.raises(OSError, match=r"No space left") as caught, VideoWriter("/dev/full", info()) as writer:
-        for k in range(count):
-            writer.write(frame(100 * k, noise), noise)
+    with pytest.raises(OSError, match=r"No space left") as caught:
+        write_all(Path("/dev/full"), [noise] * count)
     assert caught.value.errno == errno.ENOSPC
     assert not isinstance(caught.value, av.FFmpegError)
     assert Path("/dev/full").exists()
@@ -71,25 +78,29 @@ def test_a_disk_that_fills_at_the_very_end(tmp_path):
     resource = pytest.importorskip("resource")
     path = tmp_path / "big.mp4"
     noise = np.random.default_rng(0).integers(0, 255, (240, 320, 3), dtype=np.uint8)
-    with pytest.raises(OSError, match=r"big\.mp4") as caught, VideoWriter(path, info(320, 240), crf=10) as writer:
-        for k in range(40):
-            writer.write(frame(100 * k, noise), noise)
-        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    writer = VideoWriter(path, info(320, 240), crf=10)
+    for k in range(40):
+        writer.write(frame(100 * k, noise), noise)
+    try:
         resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + 100, hard))
-        try:
-            writer.close()
-        finally:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        with pytest.raises(OSError, match=r"big\.mp4") as caught, writer:
+            pass
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert caught.value.errno == errno.EFBIG
     assert not path.exists()
 
 
 def test_an_error_in_the_block_is_not_hidden_and_leaves_no_file(tmp_path):
     path = tmp_path / "a.mp4"
-    with pytest.raises(ZeroDivisionError), VideoWriter(path, info()) as writer:
-        for k in range(30):
-            writer.write(frame(100 * k, picture(k)), picture(k))
+
+    def pictures():
+        yield from map(picture, range(30))
         raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        write_all(path, pictures())
     assert not path.exists()
 
 
@@ -99,9 +110,10 @@ def test_a_picture_of_another_size_is_refused(tmp_path):
 
 
 def test_frames_out_of_order_are_refused(tmp_path):
-    with pytest.raises(ValueError, match="in order"), VideoWriter(tmp_path / "a.mp4", info()) as writer:
+    with VideoWriter(tmp_path / "a.mp4", info()) as writer:
         writer.write(frame(5, picture(0)), picture(0))
-        writer.write(frame(5, picture(0)), picture(0))
+        with pytest.raises(ValueError, match="in order"):
+            writer.write(frame(5, picture(0)), picture(0))
 
 
 # timing
@@ -149,18 +161,16 @@ def test_a_keyframe_at_least_every_two_seconds(tmp_path, gaps_ms):
             writer.write(frame(tick, picture(k)), picture(k))
     with av.open(str(tmp_path / "a.mp4")) as container:
         keys = [float(p.pts * p.time_base) for p in container.demux(video=0) if p.size and p.is_keyframe]
-    keys = [*keys, pts[-1] / 1000]
-    gap = max([0.0, *(b - a for a, b in zip(keys, keys[1:], strict=False))])
-    assert gap <= max(2.0 + max(g for g in gaps_ms if g != max(gaps_ms) or len(set(gaps_ms)) == 1) / 1000, 2.9)
+    for begin, end in itertools.pairwise([*keys, pts[-1] / 1000]):
+        between = [tick / 1000 for tick in pts if begin < tick / 1000 < end]
+        assert not between or between[-1] - begin < 2.0
 
 
 # what a player needs
 
 
 def test_the_file_streams_and_plays_in_browsers(tmp_path):
-    with VideoWriter(tmp_path / "a.mp4", info()) as writer:
-        for k in range(30):
-            writer.write(frame(100 * k, picture(k)), picture(k))
+    write_all(tmp_path / "a.mp4", map(picture, range(30)))
     kinds = boxes(tmp_path / "a.mp4")
     assert kinds.index("moov") < kinds.index("mdat")
     with av.open(str(tmp_path / "a.mp4")) as container:
@@ -254,7 +264,8 @@ def test_sound_stays_with_its_picture(tmp_path, codec, ending, written, video_s,
     name, first, last = heard(tmp_path / "out.mp4")
     _, source_first, _ = heard(source)
     assert name == written
-    assert first == pytest.approx(max(0.0, source_first), abs=0.08)  # one packet of 16 kHz sound is 64 ms
+    # One packet of 16 kHz sound is 64 ms; a decoder needs up to two packets from before the cut.
+    assert first == pytest.approx(max(0.0, source_first), abs=0.07 if source_first >= 0 else 0.2)
     assert last == pytest.approx(2.0, abs=0.15)
     after = VideoReader(tmp_path / "out.mp4")
     assert sum(1 for _ in after.frames()) == before.decoded == 50

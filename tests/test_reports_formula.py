@@ -25,6 +25,7 @@ from reports.formula import (
 )
 
 ALL = list(State)
+LAW = settings(deadline=None, max_examples=40)  # a busy machine is slow, not wrong
 
 
 def table_of(
@@ -146,6 +147,7 @@ def test_a_number_outside_0_to_1_is_refused(column: str, value: float) -> None:
 # --- laws ---------------------------------------------------------------------------------------------------------
 
 
+@LAW
 @given(classes(), any_weights())
 def test_every_number_is_bounded_and_shares_sum_to_one(states: pd.DataFrame, weights: StateWeights) -> None:
     table = engagement_table(states, Profile.FULL, weights)
@@ -157,6 +159,7 @@ def test_every_number_is_bounded_and_shares_sum_to_one(states: pd.DataFrame, wei
     assert table["engagement"].dropna().between(min(used) - 1e-9, max(used) + 1e-9).all()
 
 
+@LAW
 @given(classes(), any_weights(), st.sampled_from(ALL), st.sampled_from(ALL), st.floats(0, 1))
 def test_more_of_a_better_state_never_lowers_the_index(
     states: pd.DataFrame, weights: StateWeights, one: State, other: State, part: float
@@ -172,6 +175,7 @@ def test_more_of_a_better_state_never_lowers_the_index(
         assert after >= before - 1e-6
 
 
+@LAW
 @given(classes(), st.integers(1, 5))
 def test_unseen_time_lowers_coverage_and_leaves_the_index(states: pd.DataFrame, seconds: int) -> None:
     students = sorted(states["student"].unique())
@@ -186,6 +190,7 @@ def test_unseen_time_lowers_coverage_and_leaves_the_index(states: pd.DataFrame, 
     )
 
 
+@LAW
 @given(classes(), st.randoms(use_true_random=False))
 def test_students_in_another_order_change_nothing(states: pd.DataFrame, random) -> None:
     names = sorted(states["student"].unique())
@@ -196,6 +201,7 @@ def test_students_in_another_order_change_nothing(states: pd.DataFrame, random) 
     pd.testing.assert_frame_equal(mine, student_engagement(shuffled).set_index("student"), rtol=1e-9)
 
 
+@LAW
 @given(classes(), st.integers(0, 6))
 def test_two_halves_weighted_by_time_seen_make_the_whole(states: pd.DataFrame, cut: int) -> None:
     halves = [student_engagement(states[states["t"] < cut]), student_engagement(states[states["t"] >= cut])]
@@ -206,6 +212,7 @@ def test_two_halves_weighted_by_time_seen_make_the_whole(states: pd.DataFrame, c
     assert np.allclose(merged["product"], whole["engagement"].fillna(0) * whole["minutes_seen"])
 
 
+@LAW
 @given(classes(), any_weights())
 def test_class_rows_student_rows_and_shares_tell_one_session_index(states: pd.DataFrame, weights: StateWeights) -> None:
     table = engagement_table(states, Profile.FULL, weights)
@@ -219,6 +226,7 @@ def test_class_rows_student_rows_and_shares_tell_one_session_index(states: pd.Da
     assert sum(share * weights[state] for state, share in session_shares(table).items()) == pytest.approx(mean)
 
 
+@LAW
 @given(classes(), st.sampled_from([1, 2, 5, 60]))
 def test_bins_keep_the_session_index(states: pd.DataFrame, seconds: int) -> None:
     table = engagement_table(states, Profile.FULL)
@@ -231,7 +239,7 @@ def test_bins_keep_the_session_index(states: pd.DataFrame, seconds: int) -> None
         assert (bins["engagement"].fillna(0) * weight).sum() / weight.sum() == pytest.approx(expected.mean)
 
 
-@settings(max_examples=20)
+@LAW
 @given(classes())
 def test_the_csv_file_tells_the_same_summary(states: pd.DataFrame) -> None:
     table = engagement_table(states, Profile.FULL)

@@ -216,14 +216,14 @@ def test_the_same_session_gives_the_same_figures(tmp_path: Path) -> None:
 
 
 def test_unknown_paper_is_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(ReportError, match="'a5' is not known; choose from a4, letter"):
+    with pytest.raises(ReportError, match=r"'a5' is not known; choose from a4, letter"):
         write_report(simulated_session(tmp_path / "s", simulated_states(1, 1)), paper="a5")
 
 
 def test_a_place_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
     session = simulated_session(tmp_path / "s", simulated_states(1, 1))
     (tmp_path / "file").write_text("")
-    with pytest.raises(ReportError, match="can not be written .*; choose another --out"):
+    with pytest.raises(ReportError, match=r"can not be written .*; choose another --out"):
         write_report(session, tmp_path / "file" / "report.pdf")
 
 
