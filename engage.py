@@ -48,26 +48,34 @@ class Door(TyperGroup):
         """Run the command; see the class."""
         try:
             return super().invoke(ctx)
-        except KeyboardInterrupt:
-            errors.print("[bold]stopped[/]: nothing half-written is left; run the same command to start again")
-            raise typer.Exit(1) from None
-        except Exception as error:
+        except (KeyboardInterrupt, Exception) as error:
+            if interrupted(error):
+                say("stopped", "nothing half-written is left; run the same command to start again")
+                raise typer.Exit(1) from None
             if (code := foreseen(error)) is None:
                 raise
-            say_failure(error)
+            say("error", str(error))
             raise typer.Exit(code) from None
 
 
-def foreseen(error: Exception) -> int | None:
+def interrupted(error: BaseException) -> bool:
+    """Whether Ctrl-C or a polite kill is behind the failure: a library that is hit may raise its own error then."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, KeyboardInterrupt):
+        cause = cause.__cause__ or cause.__context__
+    return cause is not None
+
+
+def foreseen(error: BaseException) -> int | None:
     """The exit code of a failure raised by a room for the user (see pipeline/errors.py), else ``None``."""
     ours = type(error).__module__.partition(".")[0] in ROOMS
     return getattr(error, "exit_code", None) if ours else None
 
 
-def say_failure(error: Exception) -> None:
-    """Print a failure's sentence to standard error, wrapped but never cut."""
-    errors.print("[bold red]error[/]:", end=" ")
-    errors.print(str(error), markup=False, highlight=False, soft_wrap=True)
+def say(kind: str, sentence: str) -> None:
+    """Print one sentence to standard error, wrapped by the terminal but never cut."""
+    errors.print(f"[bold red]{kind}[/]:", end=" ")
+    errors.print(sentence, markup=False, highlight=False, soft_wrap=True)
 
 
 app = typer.Typer(
@@ -147,9 +155,9 @@ def _run(videos: list[Path], settings: Settings, permission: Permission, *, out:
                     session = process(reader, detector, settings, permission, out, overwrite=overwrite, progress=bars)
         except Exception as error:
             code = foreseen(error)
-            if code is None or len(videos) == 1:
+            if code is None or len(videos) == 1 or interrupted(error):
                 raise
-            say_failure(error)
+            say("error", str(error))
             worst = worst or code
         else:
             print_summary(session)
@@ -249,6 +257,7 @@ app.command()(reports.commands.report)
 app.command()(dashboard.commands.dashboard)
 app.command()(models.commands.info)
 app.add_typer(consent.commands.app, name="consent")
+app.add_typer(models.commands.train, name="train")
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""``engage info``: what this installation is made of and which model files it finds."""
+"""``engage info`` and ``engage train``: what this installation is made of, and making its weights anew."""
 
 from __future__ import annotations
 
@@ -34,6 +34,23 @@ PACKAGES = (
 """Distributions whose versions matter in a bug report; ``ray`` comes with the extra ``[cluster]``."""
 
 GIB = 1 << 30
+
+
+train = typer.Typer(help="Train the models that ship.", no_args_is_help=True)
+
+
+@train.command("head")
+def train_head(
+    data: Annotated[Path, typer.Argument(help="heads.parquet: crops with exact head angles.", show_default=False)],
+    out: Annotated[Path, typer.Option(help="Where the weights go.")] = Path("head.pt"),
+    epochs: Annotated[int, typer.Option(min=1, help="Passes over the heads.")] = 60,
+    batch: Annotated[int, typer.Option(min=2, help="Heads per step.")] = 64,
+    seed: Annotated[int, typer.Option(help="Of weights, order and views.")] = 0,
+) -> None:
+    """Train the head network: some minutes on two CPU cores."""
+    from models.training.head import run
+
+    run(data, out, epochs=epochs, batch=batch, seed=seed, say=typer.echo)
 
 
 def info(

@@ -9,14 +9,23 @@ log-likelihoods and a common dwell time then gives the posterior of each second 
 
 from __future__ import annotations
 
+from typing import Annotated, Any
+
 import numpy as np
 import pandas as pd
 from hmmlearn.base import BaseHMM
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from models.states import UNSEEN, Profile, State
 
-Ramp = tuple[float, float]
+
+def _rising(ramp: tuple[float, float]) -> tuple[float, float]:
+    if ramp[0] == ramp[1]:
+        raise ValueError("the two ends of a ramp must differ")
+    return ramp
+
+
+Ramp = Annotated[tuple[float, float], AfterValidator(_rising)]
 """(absent, present): where a cue's strength is 0 and where it is 1, linear between."""
 
 CUE_COLUMNS = (
@@ -54,6 +63,25 @@ CUE_WORDS = {
 S = State
 
 
+BIAS: dict[State, float] = {
+    S.ATTENTIVE: 0.5,
+    S.DISTRACTED: 0.0,
+    S.CONFUSED: -0.7,
+    S.BORED: -0.7,
+    S.DISCUSSING: -0.7,
+    S.TAKING_NOTES: 0.0,
+}
+
+WEIGHTS: dict[State, dict[str, float]] = {
+    S.ATTENTIVE: {"ahead": 2.0, "lookup": 2.0, "raise_hand": 1.5, "away": -1.0, "down": -0.5, "tilted": -0.8},
+    S.DISTRACTED: {"away": 1.8, "turn_head": 1.0, "hidden": 0.6, "down": 0.5, "mutual": -1.0, "write": -1.5},
+    S.CONFUSED: {"furrowed": 1.5, "tilted": 1.5, "ahead": 1.0},
+    S.BORED: {"drowsy": 1.8, "yawning": 1.5, "tilted": 1.0, "still": 0.5, "ahead": 0.4, "down": 0.4},
+    S.DISCUSSING: {"mutual": 2.5, "discuss": 2.5, "talking": 1.0, "away": 0.6},
+    S.TAKING_NOTES: {"down": 1.8, "write": 2.5, "read": 1.2, "hidden": 0.8, "talking": -0.5},
+}
+
+
 class StateSettings(BaseModel):
     """Every threshold of the state model, with its unit and source."""
 
@@ -65,8 +93,9 @@ class StateSettings(BaseModel):
         " comfortable eye movement, so the head follows the gaze (Stiefelhagen & Zhu 2002, CHI)",
     )
     down_deg: Ramp = Field(
-        (10.0, 22.0),
-        description="pitch below the student's forward direction; a desk lies 25 to 45 deg below the board",
+        (15.0, 32.0),
+        description="pitch below the student's forward direction. A notebook on the desk lies 35 to 50 deg below the"
+        " board, the eyes take 5 to 10 deg of that; up to 15 is slumping",
     )
     tilt_deg: Ramp = Field((7.0, 15.0), description="|roll| off the student's usual one; sway stays below 7")
     furrow: Ramp = Field(
@@ -95,27 +124,17 @@ class StateSettings(BaseModel):
         0.6, gt=0, description="weight of one second's score: neighbouring seconds repeat the same evidence"
     )
     bias: dict[State, float] = Field(
-        default={
-            S.ATTENTIVE: 0.5,
-            S.DISTRACTED: 0.0,
-            S.CONFUSED: -1.0,
-            S.BORED: -1.0,
-            S.DISCUSSING: -0.7,
-            S.TAKING_NOTES: 0.0,
-        },
-        description="log prior odds: attending is the commonest state, inferred inner states the rarest",
+        BIAS, description="log prior odds: attending is the commonest state, inferred inner states the rarest"
     )
     weights: dict[State, dict[str, float]] = Field(
-        default={
-            S.ATTENTIVE: {"ahead": 2.0, "lookup": 2.0, "raise_hand": 1.5, "away": -1.0, "down": -0.5},
-            S.DISTRACTED: {"away": 1.8, "turn_head": 1.0, "hidden": 0.6, "down": 0.5, "mutual": -1.0, "write": -1.5},
-            S.CONFUSED: {"furrowed": 1.5, "tilted": 1.2, "ahead": 0.8},
-            S.BORED: {"drowsy": 1.8, "yawning": 1.5, "tilted": 0.8, "still": 0.4, "ahead": 0.5},
-            S.DISCUSSING: {"mutual": 2.5, "discuss": 2.5, "talking": 1.0, "away": 0.6},
-            S.TAKING_NOTES: {"down": 1.8, "write": 2.5, "read": 1.2, "hidden": 0.8, "talking": -0.5},
-        },
-        description="log-odds a fully present cue adds to a state",
-    )  # fmt: skip
+        WEIGHTS, description="log-odds a fully present cue adds to a state; states not named keep the default"
+    )
+
+    @field_validator("bias", "weights", mode="before")
+    @classmethod
+    def _complete(cls, given: Any, info: ValidationInfo) -> Any:
+        default: dict[State, Any] = BIAS if info.field_name == "bias" else WEIGHTS
+        return {**default, **given} if isinstance(given, dict) else given
 
 
 def cue_strengths(cues: pd.DataFrame, settings: StateSettings) -> pd.DataFrame:

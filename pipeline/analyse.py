@@ -19,7 +19,7 @@ from pipeline.cues import add_motion, seconds
 from pipeline.detect import Detections, Detector
 from pipeline.errors import VideoError
 from pipeline.faces import FaceReader, Faces
-from pipeline.heads import complete_head_boxes, head_region
+from pipeline.heads import HeadReader, complete_head_boxes, head_region
 from pipeline.observations import ObservationBuffer, fill_gaps, in_contract_order, of_students
 from pipeline.progress import Progress
 from pipeline.seats import TrackletBook, assign_students
@@ -90,6 +90,7 @@ def analyse(
     book = TrackletBook()
     buffer = ObservationBuffer(detector.behaviour_names)
     watch = _Stopwatch()
+    head_reader = HeadReader(settings.heads)
     frames = prefetch(reader.frames(settings.rate), depth=2 * settings.detect.batch)
     with FaceReader(settings.faces) as face_reader, progress.stage("Analyse", info.frames) as advance:
         watch.lap("start")
@@ -103,7 +104,7 @@ def analyse(
                 tracks = tracker.update(frame.t, found, looks)
                 book.add(frame.t, tracks, found.boxes_xyxy, found.scores, looks)
                 watch.lap("track")
-                faces = _read_permitted(face_reader, frame, found, policy)
+                faces = _read_permitted(face_reader, head_reader, frame, found, tracks, policy)
                 buffer.add(frame.index, frame.t, tracks, found, faces)
                 watch.lap("faces")
                 advance(frame.index - last_index)
@@ -147,17 +148,22 @@ def _batches(frames: Iterator[Frame], size: int) -> Iterator[list[Frame]]:
         yield batch
 
 
-def _read_permitted(reader: FaceReader, frame: Frame, found: Detections, policy: CoverPolicy) -> Faces:
-    """Faces of everybody but those who sit where somebody opted out; their rows stay NaN."""
+def _read_permitted(
+    face_reader: FaceReader,
+    head_reader: HeadReader,
+    frame: Frame,
+    found: Detections,
+    tracks: np.ndarray,
+    policy: CoverPolicy,
+) -> Faces:
+    """Faces and heads of everybody but those who sit where somebody opted out; their rows stay NaN."""
     height, width = frame.image.shape[:2]
     allowed = np.array([not policy.opted_out(*_head_place(box, width, height)) for box in found.boxes_xyxy], bool)
-    read = reader.read(frame.image, found.boxes_xyxy[allowed])
+    boxes = found.boxes_xyxy[allowed]
+    read = face_reader.read(frame.image, boxes)
+    heads = head_reader.read(frame.image, boxes, tracks[allowed], read.head_xyxy)
     faces = Faces.unseen(len(found))
-    faces.head_xyxy[allowed], faces.pose_deg[allowed], faces.cues[allowed] = (
-        read.head_xyxy,
-        read.pose_deg,
-        read.cues,
-    )
+    faces.head_xyxy[allowed], faces.pose_deg[allowed], faces.cues[allowed] = heads.head_xyxy, heads.pose_deg, read.cues
     return faces
 
 

@@ -20,6 +20,17 @@ class CueSettings(BaseModel):
         ge=0,
         description="s of seen face after which a student's own forward direction replaces the class's",
     )
+    forward_quantile: float = Field(
+        0.75,
+        ge=0.5,
+        le=1,
+        description="quantile of a student's pitch taken as looking ahead; heads bow more than they rise",
+    )
+    seat_yaw_deg: float = Field(
+        25.0, ge=0, description="deg a seat's forward yaw may differ from the class's; side seats turn to the board"
+    )
+    seat_pitch_deg: float = Field(10.0, ge=0, description="deg a seat's forward pitch may differ from the class's")
+    seat_roll_deg: float = Field(10.0, ge=0, description="deg a seat's usual roll may differ from the class's")
     mutual_deg: float = Field(
         15.0, ge=0, description="deg of yaw towards each other from which two neighbours face each other"
     )
@@ -60,8 +71,7 @@ def seconds(observations: pd.DataFrame, duration_s: float, interval_s: float, se
     students = np.sort(observations["student"].unique())
     count = max(1, int(np.ceil(duration_s - 1e-6)))
     grid = pd.MultiIndex.from_product([students, np.arange(count)], names=["student", "second"])
-    seen = observations[observations["observed"]]
-    seen = seen.assign(second=np.minimum(seen["t"].to_numpy().astype(int), count - 1))
+    seen = _by_second(observations[observations["observed"]], interval_s, count)
     behaviours = [column for column in seen if column.startswith(BEHAVIOUR_PREFIX)]
     groups = seen.groupby(["student", "second"])
     mean = groups[["yaw", "pitch", "roll", "eye_open", "mouth_open", "brow_furrow", "motion", *behaviours]].mean()
@@ -75,7 +85,7 @@ def seconds(observations: pd.DataFrame, duration_s: float, interval_s: float, se
     table[["body", "face"]] = table[["body", "face"]].fillna(0.0)
     usually = seen.groupby("student")["yaw"].apply(lambda yaw: yaw.notna().mean()).astype(float)
     table["usually_seen"] = table["student"].map(usually)
-    forward = _forward(seen, settings.baseline_s / interval_s)
+    forward = _forward(seen, settings, settings.baseline_s / interval_s)
     for column in ("yaw", "pitch", "roll"):
         table[column] = table[column] - table["student"].map(forward[column])
     table["brow"] = table["brow_furrow"] - table["student"].map(seen.groupby("student")["brow_furrow"].median())
@@ -84,16 +94,36 @@ def seconds(observations: pd.DataFrame, duration_s: float, interval_s: float, se
     return table[[*CUE_COLUMNS, *behaviours]]
 
 
-def _forward(seen: pd.DataFrame, enough_faces: float) -> pd.DataFrame:
-    """Head angles of each student when looking ahead: the own median where seen long enough, else the class's.
+def _by_second(seen: pd.DataFrame, interval_s: float, count: int) -> pd.DataFrame:
+    """Rows with the ``second`` they speak for; of a slow video each frame speaks for all seconds until the next."""
+    first = np.minimum(seen["t"].to_numpy().astype(int), count - 1)
+    if interval_s <= 1:
+        return seen.assign(second=first)
+    last = np.minimum(np.ceil(seen["t"].to_numpy() + interval_s - 1e-6).astype(int) - 1, count - 1)
+    repeats = np.maximum(last - first, 0) + 1
+    offset = np.arange(repeats.sum()) - np.repeat(np.cumsum(repeats) - repeats, repeats)
+    rows = seen.loc[seen.index.repeat(repeats)].reset_index(drop=True)
+    return rows.assign(second=np.repeat(first, repeats) + offset)
 
-    Students look towards the board more than anywhere else, and a bowed or turned face is found less often, so the
-    median of the faces found is close to the forward direction of that seat.
+
+def _forward(seen: pd.DataFrame, settings: CueSettings, enough_faces: float) -> pd.DataFrame:
+    """Head angles of each student when looking ahead, to the board or the teacher.
+
+    Heads bow to desks, phones and notebooks but are rarely raised above the board, so the forward pitch is a high
+    quantile of a student's pitch; turns go to both sides, so the forward yaw and roll are medians. A student who looks
+    aside or down for the whole lecture must not become the measure of ahead: no seat differs from the class's own
+    forward direction by more than the limits.
     """
-    pose = ["yaw", "pitch", "roll"]
-    own = seen.groupby("student")[pose].median()
-    enough = seen.groupby("student")["yaw"].count() >= enough_faces
-    return own.where(enough).fillna(seen[pose].median()).fillna(0.0)
+    by_student = seen.groupby("student")
+    own = by_student[["yaw", "roll"]].median()
+    own["pitch"] = by_student["pitch"].quantile(settings.forward_quantile)
+    trusted = own[by_student["yaw"].count() >= enough_faces]
+    known = trusted if len(trusted) else own
+    class_forward = known.median().fillna(0.0)
+    limits = pd.Series({"yaw": settings.seat_yaw_deg, "roll": settings.seat_roll_deg, "pitch": settings.seat_pitch_deg})
+    forward = own.clip(class_forward - limits, class_forward + limits, axis=1)
+    forward.loc[~forward.index.isin(trusted.index)] = class_forward[forward.columns].to_numpy()
+    return forward
 
 
 def _mutual(table: pd.DataFrame, settings: CueSettings) -> np.ndarray:

@@ -76,6 +76,11 @@ class Faces:
         """``count`` people whose faces are not found."""
         return cls(np.full((count, 4), np.nan), np.full((count, 3), np.nan), np.full((count, 3), np.nan))
 
+    def forget(self, rows: np.ndarray) -> None:
+        """Make the people at ``rows`` unseen again."""
+        for values in (self.head_xyxy, self.pose_deg, self.cues):
+            values[rows] = np.nan
+
 
 class FaceReader:
     """Reads faces; a context manager because MediaPipe's graph must be closed."""
@@ -135,6 +140,7 @@ class FaceReader:
             faces.head_xyxy[row] = head
             faces.pose_deg[row] = head_pose(points)
             faces.cues[row] = face_cues(points)
+        faces.forget(claimed_by_another(faces.head_xyxy, boxes_xyxy))
         return faces
 
 
@@ -184,15 +190,34 @@ def head_from_face(points: np.ndarray) -> np.ndarray:
     return np.array([middle - width / 2, y2 - height, middle + width / 2, y2])
 
 
+def claimed_by_another(heads_xyxy: np.ndarray, boxes_xyxy: np.ndarray) -> np.ndarray:
+    """People whose head found is rather that of another one, who was found at the same place.
+
+    In a full room the region searched for one student holds the neighbour's face too. Of all who claim one face, it
+    belongs to whose body box has it nearest to the middle of the top.
+
+    Args:
+        heads_xyxy: (n, 4) px, NaN where none was found.
+        boxes_xyxy: (n, 4) px, their body boxes.
+
+    Returns:
+        indices of those who lose the claim.
+    """
+    size = heads_xyxy[:, 3] - heads_xyxy[:, 1]
+    middle = (heads_xyxy[:, :2] + heads_xyxy[:, 2:]) / 2
+    expected = np.stack([(boxes_xyxy[:, 0] + boxes_xyxy[:, 2]) / 2, boxes_xyxy[:, 1] + size / 2], axis=1)
+    strain = np.linalg.norm(middle - expected, axis=1) / size
+    apart = np.linalg.norm(middle[:, None] - middle, axis=2)
+    same = apart < 0.5 * np.minimum(size[:, None], size)  # False wherever NaN
+    return np.flatnonzero((same & (strain < strain[:, None])).any(axis=1))
+
+
 def _belongs(head: np.ndarray, box: np.ndarray) -> bool:
-    """Whether the head found can be this person's: its middle over the upper part of the box, not a neighbour's."""
+    """Whether the head found can be this person's: within the upper part of the box, no larger than the shoulders."""
     x, y = (head[0] + head[2]) / 2, (head[1] + head[3]) / 2
-    width, height = box[2] - box[0], box[3] - box[1]
-    return bool(
-        box[0] <= x <= box[2]
-        and box[1] - 0.1 * height <= y <= box[1] + 0.75 * height
-        and head[2] - head[0] < 1.3 * width
-    )
+    width, height, size = box[2] - box[0], box[3] - box[1], head[3] - head[1]
+    across = box[0] <= x <= box[2] and head[2] - head[0] < 1.3 * width
+    return bool(across and box[1] - 0.35 * size <= head[1] and y <= box[1] + 0.75 * height)
 
 
 def _share(value: float, zero: float, one: float) -> float:

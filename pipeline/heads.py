@@ -1,15 +1,30 @@
-"""Where a person's head is: a prior from the body box, and what the person's own seen faces teach about the rest."""
+"""Where a person's head is and where it points, also when no face can be found.
+
+A head's place within its body box is close to constant for one seated student, and differs between rooms. So what the
+faces found teach about a student is used where none is found, and the head network refines the guess.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+import cv2
 import numpy as np
 import pandas as pd
+from pydantic import BaseModel, ConfigDict, Field
 
+from models.head import CROP_HEADS, INPUT_PX, HeadModel
 from pipeline.session import BOX, HEAD_BOX
+
+HEAD_ASPECT = 0.8
+"""Width of a head with hair over its height."""
 
 REGION_MARGIN = 1.15
 HEADROOM = 0.1
 """Share of the region above the box: detectors cut hair."""
+
+LOOKS = 2
+"""Times the network corrects a guessed place before the head is read there: one correction reaches 0.4 heads."""
 
 ENOUGH_FACES = 5
 """Seen faces after which a student's own head place is trusted over the prior."""
@@ -18,6 +33,126 @@ PRIOR = (-0.25, 0.25, -0.03, 0.45)
 """Head left, right as shares of the box's width from its middle; top, bottom as shares of its height from its top.
 Between the medians of a room where seated neighbours hide all but head and shoulders and one where desks hide only
 the legs."""
+
+
+class HeadSettings(BaseModel):
+    """When a reading of the head network is believed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    min_head_px: float = Field(16, ge=8, description="head height in px below which a head's direction is not read")
+    max_doubt_deg: float = Field(
+        30.0, gt=0, description="deg of error the network expects of yaw or pitch, above which it is not believed"
+    )
+
+
+@dataclass(frozen=True)
+class Heads:
+    """The heads of n people; NaN where nothing is believed.
+
+    Attributes:
+        head_xyxy: (n, 4) px, with hair.
+        pose_deg: (n, 3) yaw, pitch, roll; signs as in ``pipeline.faces.Faces``.
+    """
+
+    head_xyxy: np.ndarray
+    pose_deg: np.ndarray
+
+
+class HeadReader:
+    """Reads every head with the head network; remembers per track where the head sits in the body box."""
+
+    MEMORY = 0.9
+    """Weight of the past in a track's remembered place, per sighting."""
+
+    def __init__(self, settings: HeadSettings, device: str = "cpu") -> None:
+        self.settings = settings
+        self._model = HeadModel(device=device)
+        self._places: dict[int, np.ndarray] = {}
+
+    def read(self, image_bgr: np.ndarray, boxes_xyxy: np.ndarray, tracks: np.ndarray, faces_xyxy: np.ndarray) -> Heads:
+        """Read the heads of one frame.
+
+        Args:
+            image_bgr: (h, w, 3) uint8.
+            boxes_xyxy: (n, 4) px, body boxes.
+            tracks: (n,) track numbers.
+            faces_xyxy: (n, 4) px, heads around faces found, NaN where none was.
+        """
+        found = ~np.isnan(faces_xyxy[:, 0])
+        for row in np.flatnonzero(found):
+            self._remember(int(tracks[row]), share_of_box(faces_xyxy[row : row + 1], boxes_xyxy[row : row + 1])[0])
+        places = np.array([self._place(int(track)) for track in tracks]).reshape(-1, 4)
+        heads = np.where(found[:, None], faces_xyxy, from_share(places, boxes_xyxy))
+        blind = np.flatnonzero(~found)
+        for _ in range(LOOKS if len(blind) else 0):
+            moved = self._model.read(_crops(image_bgr, heads[blind])).moved
+            heads[blind] = _moved(heads[blind], moved)
+        reading = self._model.read(_crops(image_bgr, heads))
+        sure = (reading.doubt_deg[:, :2].max(axis=1, initial=0.0) <= self.settings.max_doubt_deg) & (
+            heads[:, 3] - heads[:, 1] >= self.settings.min_head_px
+        )
+        pose = np.where(sure[:, None], reading.pose_deg, np.nan)
+        return Heads(np.where((found | sure)[:, None], heads, np.nan), pose)
+
+    def _place(self, track: int) -> np.ndarray:
+        if track in self._places:
+            return self._places[track]
+        if len(self._places) >= ENOUGH_FACES:
+            return np.median(list(self._places.values()), axis=0)
+        return np.array(PRIOR)
+
+    def _remember(self, track: int, place: np.ndarray) -> None:
+        past = self._places.get(track, place)
+        self._places[track] = self.MEMORY * past + (1 - self.MEMORY) * place
+
+
+def share_of_box(heads_xyxy: np.ndarray, boxes_xyxy: np.ndarray) -> np.ndarray:
+    """Heads (n, 4) as shares of their body boxes: left, right of the middle by width; top, bottom by height."""
+    width, height = boxes_xyxy[:, 2] - boxes_xyxy[:, 0], boxes_xyxy[:, 3] - boxes_xyxy[:, 1]
+    middle = (boxes_xyxy[:, 0] + boxes_xyxy[:, 2]) / 2
+    with np.errstate(divide="ignore", invalid="ignore"):
+        across = (heads_xyxy[:, [0, 2]] - middle[:, None]) / width[:, None]
+        down = (heads_xyxy[:, [1, 3]] - boxes_xyxy[:, [1]]) / height[:, None]
+    return np.concatenate([across, down], axis=1)
+
+
+def from_share(shares: np.ndarray, boxes_xyxy: np.ndarray) -> np.ndarray:
+    """The inverse of ``share_of_box``: (n, 4) px."""
+    width, height = boxes_xyxy[:, 2] - boxes_xyxy[:, 0], boxes_xyxy[:, 3] - boxes_xyxy[:, 1]
+    middle = (boxes_xyxy[:, 0] + boxes_xyxy[:, 2]) / 2
+    across = middle[:, None] + shares[:, :2] * width[:, None]
+    down = boxes_xyxy[:, [1]] + shares[:, 2:] * height[:, None]
+    return np.stack([across[:, 0], down[:, 0], across[:, 1], down[:, 1]], axis=1)
+
+
+def _crops(image_bgr: np.ndarray, heads_xyxy: np.ndarray) -> np.ndarray:
+    """Square views (n, 64, 64, 3) uint8 RGB of the heads, as the network was trained on."""
+    crops = np.empty((len(heads_xyxy), INPUT_PX, INPUT_PX, 3), np.uint8)
+    for row, head in enumerate(heads_xyxy):
+        side = max(CROP_HEADS * float(head[3] - head[1]), 4.0)
+        zoom = INPUT_PX / side
+        left, top = (head[0] + head[2] - side) / 2, (head[1] + head[3] - side) / 2
+        matrix = np.array([[zoom, 0, -left * zoom], [0, zoom, -top * zoom]])
+        crops[row] = cv2.warpAffine(
+            image_bgr,
+            matrix,
+            (INPUT_PX, INPUT_PX),
+            flags=cv2.INTER_LINEAR if zoom > 1 else cv2.INTER_AREA,
+            borderMode=cv2.BORDER_REPLICATE,
+        )
+    return np.ascontiguousarray(crops[..., ::-1])
+
+
+def _moved(heads_xyxy: np.ndarray, moved: np.ndarray) -> np.ndarray:
+    """Heads put where the network saw them in their crops; no further than it was trained for."""
+    height = heads_xyxy[:, 3] - heads_xyxy[:, 1]
+    shift = np.clip(moved[:, :2], -0.4, 0.4) * height[:, None]
+    half_height = height / 2 * np.exp(np.clip(moved[:, 2], -0.4, 0.4))
+    half_width = HEAD_ASPECT * half_height
+    middle = np.stack([heads_xyxy[:, 0] + heads_xyxy[:, 2], heads_xyxy[:, 1] + heads_xyxy[:, 3]], axis=1) / 2 + shift
+    half = np.stack([half_width, half_height], axis=1)
+    return np.concatenate([middle - half, middle + half], axis=1)
 
 
 def head_region(box_xyxy: np.ndarray) -> tuple[float, float, float]:
@@ -29,10 +164,7 @@ def head_region(box_xyxy: np.ndarray) -> tuple[float, float, float]:
 
 
 def complete_head_boxes(observations: pd.DataFrame) -> pd.DataFrame:
-    """Fill the head box where no face was seen, from the body box and that student's seen heads.
-
-    A head's place within its body box is close to constant for one seated student, and differs between rooms. So the
-    medians of the student's own seen faces are used, else the class's, else ``PRIOR``.
+    """Fill the head box where no head was seen: by the student's own median place, else the class's, else ``PRIOR``.
 
     Args:
         observations: rows with ``student``, the body box and the head box (NaN where not seen).
@@ -41,34 +173,13 @@ def complete_head_boxes(observations: pd.DataFrame) -> pd.DataFrame:
         a copy without NaN in the head box wherever there is a body box.
     """
     table = observations.copy()
-    x1, y1, x2, y2 = (table[column].to_numpy(float) for column in BOX)
-    width, height, middle = x2 - x1, y2 - y1, (x1 + x2) / 2
-    heads = table[list(HEAD_BOX)].to_numpy(float)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        shares = np.stack(
-            [
-                (heads[:, 0] - middle) / width,
-                (heads[:, 2] - middle) / width,
-                (heads[:, 1] - y1) / height,
-                (heads[:, 3] - y1) / height,
-            ],
-            axis=1,
-        )
-    place = pd.DataFrame(shares, index=table.index, columns=range(4))
+    boxes, heads = table[list(BOX)].to_numpy(float), table[list(HEAD_BOX)].to_numpy(float)
+    place = pd.DataFrame(share_of_box(heads, boxes), index=table.index)
     seen = place.notna().all(axis=1)
     class_place = place[seen].median().to_numpy() if seen.sum() >= ENOUGH_FACES else np.array(PRIOR)
     own = place[seen].groupby(table.loc[seen, "student"])
     own_place = own.median()[own.size() >= ENOUGH_FACES]
     wanted = own_place.reindex(table["student"]).to_numpy(float)
     wanted = np.where(np.isnan(wanted), class_place, wanted)
-    guess = np.stack(
-        [
-            middle + wanted[:, 0] * width,
-            y1 + wanted[:, 2] * height,
-            middle + wanted[:, 1] * width,
-            y1 + wanted[:, 3] * height,
-        ],
-        axis=1,
-    )
-    table[list(HEAD_BOX)] = np.where(np.isnan(heads), guess, heads)
+    table[list(HEAD_BOX)] = np.where(np.isnan(heads), from_share(wanted, boxes), heads)
     return table
