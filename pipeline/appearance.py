@@ -15,10 +15,16 @@ BANDS = 3
 
 CHROMA_BINS, LIGHT_BINS = 8, 8
 CHROMA_RANGE = (96.0, 160.0)
-"""Where nearly all colours of rooms and clothes lie on OpenCV's 8-bit a* and b* axes (128 is grey)."""
+"""Where nearly all colours of rooms and clothes lie on OpenCV's 8-bit a* and b* axes (128 is grey); stronger colours
+count in the outermost bins."""
 
 SIDE_MARGIN = 0.2
 """Share of the box's width left out on each side: it shows mostly neighbours and the wall."""
+
+_LEVELS = np.arange(256, dtype=np.uint8)
+_CHROMA_LEVELS = _LEVELS.clip(int(CHROMA_RANGE[0]), int(CHROMA_RANGE[1]) - 1)
+_WITHIN_RANGE = np.stack([_LEVELS, _CHROMA_LEVELS, _CHROMA_LEVELS], axis=-1)[None]
+"""Look-up table (1, 256, 3) for L*, a*, b*: cv2.calcHist would leave out what lies outside the range."""
 
 DIMENSIONS = BANDS * (CHROMA_BINS**2 + LIGHT_BINS)
 
@@ -45,6 +51,7 @@ def describe(image_bgr: np.ndarray, boxes_xyxy: np.ndarray) -> np.ndarray:
         if x2 - x1 < 1 or y2 - y1 < BANDS:
             continue
         crop = cv2.cvtColor(image_bgr[y1:y2, x1:x2], cv2.COLOR_BGR2LAB)
+        crop = cv2.LUT(crop, _WITHIN_RANGE)
         parts: list[np.ndarray] = []
         for band in np.array_split(crop, BANDS):
             chroma = cv2.calcHist([band], [1, 2], None, [CHROMA_BINS] * 2, [*CHROMA_RANGE, *CHROMA_RANGE])

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-import torch
 from pydantic import BaseModel, ConfigDict, Field
 
 from models.errors import ModelFileError
@@ -88,13 +87,15 @@ def choose_device(name: str) -> str:
     Raises:
         InputError: not ``auto``, ``cpu`` or ``cuda:N``, or no such device here.
     """
+    import torch  # takes seconds: not before a video has been found readable
+
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if name == "auto":
         return "cuda:0" if count else "cpu"
     if name == "cpu":
         return name
     kind, _, number = name.partition(":")
-    if kind != "cuda" or not (number or "0").isdigit():
+    if kind != "cuda" or not (number or "0").isdecimal():
         raise InputError(f"device {name!r} is not known; use auto, cpu or cuda:N")
     if int(number or 0) >= count:
         raise InputError(f"device {name!r} is not here ({count} CUDA devices found); use --device cpu or auto")
@@ -191,22 +192,22 @@ def _load(weights: WeightsFile) -> Any:
         # Ultralytics prints to stdout what it would rather raise
         with Path(os.devnull).open("w") as null, contextlib.redirect_stdout(null):
             model = YOLO(str(weights.path), task="detect")
-            usable = hasattr(model.model, "model") and model.task == "detect"
+            loaded = hasattr(model.model, "model")
     except Exception as error:  # any damage inside the file surfaces as any exception of pickle, zip or torch
         raise ModelFileError(
             f"{weights.path.name}: is not an Ultralytics model ({type(error).__name__});"
             " give a detection model's .pt file or an official name such as yolo26n.pt"
         ) from error
-    if not usable:
-        raise ModelFileError(
-            f"{weights.path.name}: is not a detection model (task {model.task!r}); give a detection model"
-        )
+    if not loaded or model.task != "detect":
+        kind = f"a model for the task {model.task!r}" if loaded else "no Ultralytics network"
+        raise ModelFileError(f"{weights.path.name}: holds {kind}; give a detection model's .pt file")
     return model
 
 
 def _keep_ultralytics_quiet() -> None:
     """No telemetry, no package installs of its own, no log lines between ours."""
     os.environ.setdefault("YOLO_AUTOINSTALL", "false")
+    os.environ.setdefault("YOLO_OFFLINE", "true")  # else it asks public name servers whether it is online
     os.environ.setdefault("YOLO_VERBOSE", "false")
     from ultralytics.utils import SETTINGS
 

@@ -44,7 +44,7 @@ class ObservationBuffer:
         table.insert(0, "track", np.concatenate(self._tracks) if self._tracks else np.zeros(0, np.int32))
         table.insert(0, "t", np.repeat(np.array(self.times, float), counts))
         table.insert(0, "frame", np.repeat(np.array(self.frames, np.int32), counts))
-        self._values, self._tracks = [], []
+        self._values, self._tracks, self.frames, self.times = [], [], [], []
         return table
 
 

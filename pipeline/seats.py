@@ -21,6 +21,7 @@ class SeatSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     min_seen_s: float = Field(1.0, ge=0, description="s of detection below which a person is dropped as false")
+    min_sightings: int = Field(3, ge=1, description="detections below which a person is dropped as false")
     min_confidence: float = Field(0.35, ge=0, le=1, description="mean detection score below which a person is dropped")
     max_seat_distance: float = Field(
         0.6,
@@ -41,6 +42,9 @@ class SeatSettings(BaseModel):
 SAMPLES = 32
 """Places remembered per track."""
 
+SPANS = 64
+"""Spans of unbroken sight remembered per track; when there are more, those closest in time are taken for one."""
+
 
 @dataclass
 class Tracklet:
@@ -54,13 +58,18 @@ class Tracklet:
     appearance_sum: np.ndarray | None = None
     first_box: np.ndarray = field(default_factory=lambda: np.zeros(4))
     last_box: np.ndarray = field(default_factory=lambda: np.zeros(4))
+    spans: list[tuple[float, float]] = field(default_factory=list)
     _boxes: list[np.ndarray] = field(default_factory=list)
     _every: int = 1
 
-    def add(self, t: float, box_xyxy: np.ndarray, score: float, appearance: np.ndarray) -> None:
-        """Take in one detection of this track."""
+    def add(self, t: float, box_xyxy: np.ndarray, score: float, appearance: np.ndarray, unbroken: bool) -> None:
+        """Take in one detection of this track; ``unbroken`` if it was also seen in the analysed frame before."""
         if self.seen == 0:
             self.first_box = box_xyxy
+        self.spans.append((self.spans.pop()[0] if self.spans and unbroken else t, t))
+        if len(self.spans) > SPANS:  # wider spans can only keep two tracks apart
+            shortest = min(range(SPANS), key=lambda i: self.spans[i + 1][0] - self.spans[i][1])
+            self.spans[shortest : shortest + 2] = [(self.spans[shortest][0], self.spans[shortest + 1][1])]
         if self.seen % self._every == 0:
             self._boxes.append(box_xyxy)
             if len(self._boxes) > SAMPLES:  # thin out evenly: fixed memory, the whole time covered
@@ -82,19 +91,28 @@ class Tracklet:
         assert self.appearance_sum is not None
         return self.appearance_sum / max(float(np.linalg.norm(self.appearance_sum)), 1e-9)
 
+    def seen_with(self, other: Tracklet) -> bool:
+        """Whether both were ever seen at once, so that they cannot be one person."""
+        if self.last_t < other.first_t or other.last_t < self.first_t:
+            return False
+        mine, its = np.array(self.spans), np.array(other.spans)
+        return bool(((mine[:, None, 0] <= its[:, 1]) & (its[:, 0] <= mine[:, None, 1])).any())
+
 
 class TrackletBook:
     """Collects tracklets while the tracker runs."""
 
     def __init__(self) -> None:
         self._tracklets: dict[int, Tracklet] = {}
+        self._last_t = float("-inf")
 
     def add(self, t: float, numbers: np.ndarray, boxes_xyxy: np.ndarray, scores: np.ndarray, looks: np.ndarray) -> None:
         """Take in the tracked people of one frame (n each); number 0 is nobody."""
         for number, box, score, look in zip(numbers.tolist(), boxes_xyxy, scores, looks, strict=True):
             if number:
                 tracklet = self._tracklets.setdefault(number, Tracklet(number, t, t))
-                tracklet.add(t, box, float(score), look)
+                tracklet.add(t, box, float(score), look, unbroken=tracklet.last_t == self._last_t)
+        self._last_t = t
 
     def __iter__(self) -> Iterator[Tracklet]:
         return iter(self._tracklets.values())
@@ -115,20 +133,22 @@ def assign_students(tracklets: Iterable[Tracklet], settings: SeatSettings, inter
     Returns:
         track number -> student number from 1; tracks of nobody are absent.
     """
-    pieces = sorted(tracklets, key=lambda piece: piece.first_t)
+    pieces = sorted(tracklets, key=lambda piece: (piece.first_t, piece.number))
     if not pieces:
         return {}
-    people = [
-        person
-        for person in _join(pieces, settings)
-        if sum(piece.seen for piece in person) * interval_s >= settings.min_seen_s
-        and sum(piece.score_sum for piece in person) / sum(piece.seen for piece in person) >= settings.min_confidence
-    ]
+    people = [person for person in _join(pieces, settings) if _is_somebody(person, settings, interval_s)]
     if not people:
         return {}
     places = np.array([_place(person) for person in people])
     order = seat_order(places, settings.row_gap)
     return {piece.number: student for student, index in enumerate(order, start=1) for piece in people[index]}
+
+
+def _is_somebody(person: list[Tracklet], settings: SeatSettings, interval_s: float) -> bool:
+    seen = sum(piece.seen for piece in person)
+    confidence = sum(piece.score_sum for piece in person) / seen
+    enough = seen >= settings.min_sightings and seen * interval_s >= settings.min_seen_s
+    return enough and confidence >= settings.min_confidence
 
 
 def seat_order(places_xyxy: np.ndarray, row_gap: float) -> list[int]:
@@ -143,7 +163,7 @@ def seat_order(places_xyxy: np.ndarray, row_gap: float) -> list[int]:
     from_front = np.argsort(-upright, kind="stable")
     rows = np.zeros(len(places_xyxy), int)
     rows[from_front[1:]] = np.cumsum(-np.diff(upright[from_front]) > limit)
-    return np.lexsort((across, rows)).tolist()
+    return np.lexsort((*places_xyxy.T, across, rows)).tolist()  # the box decides between two in one place
 
 
 def _place(person: list[Tracklet]) -> np.ndarray:
@@ -177,10 +197,12 @@ def _possible_pairs(pieces: list[Tracklet], settings: SeatSettings) -> Iterator[
         near.update((earlier, later) for earlier in earlier_ones if earlier < later)
     for a, b in near:
         earlier, later = (a, b) if a < b else (b, a)
-        if pieces[earlier].last_t >= pieces[later].first_t:
+        if pieces[earlier].seen_with(pieces[later]):
             continue
-        height = min(heights[earlier], heights[later])
-        moved = min(np.linalg.norm(tops[earlier] - tops[later]), np.linalg.norm(ends[earlier] - starts[later])) / height
+        distance = np.linalg.norm(tops[earlier] - tops[later])
+        if pieces[earlier].last_t < pieces[later].first_t:  # else the later one fills gaps of the earlier
+            distance = min(distance, np.linalg.norm(ends[earlier] - starts[later]))
+        moved = distance / min(heights[earlier], heights[later])
         unlike = 1 - float(looks[earlier] @ looks[later])
         if moved <= settings.max_seat_distance and unlike <= settings.max_appearance_distance:
             yield (
@@ -196,6 +218,4 @@ def _anchor(box_xyxy: np.ndarray) -> np.ndarray:
 
 
 def _ever_together(pieces: list[Tracklet], one: list[int], other: list[int]) -> bool:
-    return any(
-        pieces[a].first_t <= pieces[b].last_t and pieces[b].first_t <= pieces[a].last_t for a in one for b in other
-    )
+    return any(pieces[a].seen_with(pieces[b]) for a in one for b in other)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 from deep_sort_realtime.deepsort_tracker import DeepSort
 from pydantic import BaseModel, ConfigDict, Field
+from threadpoolctl import ThreadpoolController
 
 from pipeline.detect import Detections
 
@@ -61,6 +62,7 @@ class Tracker:
         )
         self._sort.tracker.kf._std_weight_velocity *= interval_s * KALMAN_RATE
         self._last_t: float | None = None
+        self._threads = ThreadpoolController()
 
     def update(self, t: float, found: Detections, appearance: np.ndarray) -> np.ndarray:
         """Take in one analysed frame.
@@ -83,7 +85,8 @@ class Tracker:
         x1, y1, x2, y2 = found.boxes_xyxy.T if len(found) else np.zeros((4, 0))
         usable = np.flatnonzero((x2 > x1) & (y2 > y1))
         raw = [([x1[i], y1[i], x2[i] - x1[i], y2[i] - y1[i]], float(found.scores[i]), "student") for i in usable]
-        tracks = self._sort.update_tracks(raw, embeds=[appearance[i] for i in usable], others=usable.tolist())
+        with self._threads.limit(limits=1, user_api="blas"):  # hundreds of 4 × 4 solves: waking threads takes longer
+            tracks = self._sort.update_tracks(raw, embeds=[appearance[i] for i in usable], others=usable.tolist())
         for track in tracks:
             if track.time_since_update == 0:
                 numbers[track.get_det_supplementary()] = int(track.track_id)
