@@ -1,7 +1,7 @@
 """Where heads point: the head network and face landmarks on the demo's exact angles, and on real heads as far as known.
 
-Angles are relative to the line of sight to the head. *Head boxes*: the network gets the true head box. *Body boxes*: the
-whole reader as the pipeline uses it, given the true body boxes.
+Angles are relative to the line of sight to the head. *Head boxes*: the network gets the true head box.
+*Body boxes*: the whole reader as the pipeline uses it, given the true body boxes.
 """
 
 from __future__ import annotations

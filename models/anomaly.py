@@ -43,8 +43,8 @@ def unusual_spans(places: pd.DataFrame, settings: AnomalySettings) -> pd.DataFra
     """Spans in which a student departs from the own lecture.
 
     Args:
-        places: one row per student and second with ``t`` (s), ``student``, ``motion`` (body heights/s), ``x``, ``y``
-            (px, head end of the box), ``height`` (px, box); NaN where not seen.
+        places: one row per student and second with ``t`` (whole s), ``student``, ``motion`` (body heights/s), ``x``,
+            ``y`` (px, head end of the box), ``height`` (px, box); NaN, or no row, where not seen.
         settings: thresholds.
 
     Returns:
@@ -52,8 +52,9 @@ def unusual_spans(places: pd.DataFrame, settings: AnomalySettings) -> pd.DataFra
     """
     spans = []
     for student, rows in places.groupby("student"):
-        rows = rows.sort_values("t")
-        scores = _deviations(rows)
+        rows = rows.set_index("t").sort_index()
+        seconds = np.arange(rows.index[0], rows.index[-1] + 1)
+        scores = _deviations(rows).reindex(seconds)  # an absence parts what lies on its two sides
         peak = scores.max(axis=1).to_numpy()
         for first, last in _hysteresis(np.nan_to_num(peak), settings):
             inside = scores.iloc[first : last + 1]
@@ -61,8 +62,8 @@ def unusual_spans(places: pd.DataFrame, settings: AnomalySettings) -> pd.DataFra
             words = [CUES[name][1] for name, score in top.items() if score >= settings.threshold]
             spans.append(
                 {
-                    "start": float(rows["t"].iloc[first]),
-                    "end": float(rows["t"].iloc[last]) + 1.0,
+                    "start": float(seconds[first]),
+                    "end": float(seconds[last]) + 1.0,
                     "student": int(student),
                     "score": float(top.iloc[0]),
                     "threshold": settings.threshold,
@@ -75,6 +76,8 @@ def unusual_spans(places: pd.DataFrame, settings: AnomalySettings) -> pd.DataFra
 
 
 def _deviations(rows: pd.DataFrame) -> pd.DataFrame:
+    rows = rows.where(np.isfinite(rows))
+    rows = rows.where(rows["height"] > 0)
     usual = rows[["x", "y", "height"]].median()
     values = pd.DataFrame(
         {

@@ -136,6 +136,14 @@ class StateSettings(BaseModel):
         default: dict[State, Any] = BIAS if info.field_name == "bias" else WEIGHTS
         return {**default, **given} if isinstance(given, dict) else given
 
+    @field_validator("weights")
+    @classmethod
+    def _known_cues(cls, weights: dict[State, dict[str, float]]) -> dict[State, dict[str, float]]:
+        unknown = sorted({cue for cues in weights.values() for cue in cues} - CUE_WORDS.keys())
+        if unknown:
+            raise ValueError(f"no cue is named {unknown[0]}; known are {', '.join(sorted(CUE_WORDS))}")
+        return weights
+
 
 def cue_strengths(cues: pd.DataFrame, settings: StateSettings) -> pd.DataFrame:
     """How strongly each cue of ``CUE_WORDS`` is present, 0 to 1; NaN where it could not be seen.
@@ -180,6 +188,7 @@ def posterior(cues: pd.DataFrame, profile: Profile, settings: StateSettings) -> 
     """
     states = profile.states
     cues = cues.sort_values(["student", "t"], kind="stable").reset_index(drop=True)
+    cues = cues.fillna({"body": 0.0, "face": 0.0})
     strengths = cue_strengths(cues, settings)
     coverage = _coverage(cues, settings)
     names = list(strengths)
@@ -188,7 +197,7 @@ def posterior(cues: pd.DataFrame, profile: Profile, settings: StateSettings) -> 
     bias = np.array([settings.bias[state] for state in states])
     scores = (present @ weights.T + bias) * coverage.to_numpy()[:, None] * settings.sharpness
     lengths = cues.groupby("student", sort=True).size().to_numpy()
-    probabilities = _smooth(scores, lengths, _softmax(bias), settings.dwell_s)
+    probabilities = _smooth(scores, lengths, settings.dwell_s)
     seen = coverage.to_numpy() >= settings.min_coverage
     table = pd.DataFrame({"t": cues["t"], "student": cues["student"]})
     winner = probabilities.argmax(axis=1) if len(cues) else np.zeros(0, int)
@@ -196,7 +205,7 @@ def posterior(cues: pd.DataFrame, profile: Profile, settings: StateSettings) -> 
     for column, state in enumerate(states):
         table[f"p_{state.value}"] = np.where(seen, probabilities[:, column], np.nan).astype(np.float32)
     table["coverage"] = np.where(seen, coverage, 0.0).astype(np.float32)
-    table["why"] = _reasons(present * weights[winner], names, seen)
+    table["why"] = pd.Series(_reasons(present * weights[winner], names, seen), index=table.index, dtype=object)
     return table
 
 
@@ -217,17 +226,18 @@ class _Chain(BaseHMM):
         return X
 
 
-def _smooth(scores: np.ndarray, lengths: np.ndarray, prior: np.ndarray, dwell_s: float) -> np.ndarray:
-    """Posterior (n, k) of each second given the whole lecture of its student (forward-backward)."""
+def _smooth(scores: np.ndarray, lengths: np.ndarray, dwell_s: float) -> np.ndarray:
+    """Posterior (n, k) of each second given the whole lecture of its student (forward-backward).
+
+    All states are equally likely at first and at a change, so that the bias counts once, with the evidence, and a time
+    without evidence drifts to not knowing.
+    """
     if not len(scores):
         return np.zeros_like(scores)
-    leave = 1 / dwell_s
     count = scores.shape[1]
     chain = _Chain(n_components=count)
-    chain.startprob_ = prior
-    others = np.tile(prior, (count, 1))
-    np.fill_diagonal(others, 0.0)
-    chain.transmat_ = (1 - leave) * np.eye(count) + leave * others / others.sum(axis=1, keepdims=True)
+    chain.startprob_ = np.full(count, 1 / count)
+    chain.transmat_ = (1 - 1 / dwell_s) * np.eye(count) + np.full((count, count), 1 / dwell_s / count)
     return chain.predict_proba(scores, lengths)
 
 
@@ -252,8 +262,3 @@ def _reasons(contributions: np.ndarray, names: list[str], seen: np.ndarray, most
 def _ramp(values: pd.Series, ramp: Ramp) -> pd.Series:
     absent, present = ramp
     return ((values - absent) / (present - absent)).clip(0, 1)
-
-
-def _softmax(logits: np.ndarray) -> np.ndarray:
-    shifted = np.exp(logits - logits.max())
-    return shifted / shifted.sum()

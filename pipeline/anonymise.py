@@ -32,7 +32,8 @@ class CoverSettings(BaseModel):
 def regions_to_cover(people: pd.DataFrame, settings: CoverSettings) -> pd.DataFrame:
     """The cover of each person on each analysed frame, grown by the margin.
 
-    Without a seen face the head box is a guess; then the cover is the union of the guess and the top of the body.
+    Where no face was found (its cues are NaN) the head box is less sure; then the cover is the union of the head box
+    and the top of the body.
 
     Args:
         people: observations of those to cover, with completed head boxes (``pipeline.heads.complete_head_boxes``).
@@ -52,7 +53,7 @@ def regions_to_cover(people: pd.DataFrame, settings: CoverSettings) -> pd.DataFr
     top[:, 1] = body[:, 1] - 0.1 * height
     top[:, 3] = body[:, 1] + np.minimum(1.15 * height, 0.7 * (body[:, 3] - body[:, 1]))
     union = np.concatenate([np.fmin(grown[:, :2], top[:, :2]), np.fmax(grown[:, 2:], top[:, 2:])], axis=1)
-    face_seen = rows["yaw"].notna().to_numpy()[:, None]
+    face_seen = rows["eye_open"].notna().to_numpy()[:, None]
     table = pd.DataFrame(np.where(face_seen, grown, union), columns=list(BOX))
     table.insert(0, "student", rows["student"].to_numpy())
     table.insert(0, "t", rows["t"].to_numpy(float))
@@ -72,9 +73,11 @@ def cover(image_bgr: np.ndarray, boxes_xyxy: np.ndarray, settings: CoverSettings
         rng: source of the noise.
     """
     height, width = image_bgr.shape[:2]
-    for box in boxes_xyxy:
-        x1, y1 = max(int(np.floor(box[0])), 0), max(int(np.floor(box[1])), 0)
-        x2, y2 = min(int(np.ceil(box[2])), width), min(int(np.ceil(box[3])), height)
+    frame = np.array([0, 0, width, height], float)
+    known = np.where(np.isnan(boxes_xyxy), frame, boxes_xyxy)  # a side that is not known reaches the frame's edge
+    known = np.clip(known, 0, frame[[2, 3, 2, 3]])
+    corners = np.concatenate([np.floor(known[:, :2]), np.ceil(known[:, 2:])], axis=1).astype(int)
+    for x1, y1, x2, y2 in corners.tolist():
         if x2 <= x1 or y2 <= y1:
             continue
         if settings.style == "solid":

@@ -44,7 +44,7 @@ def add_motion(observations: pd.DataFrame) -> pd.Series:
         observations: rows with ``student``, ``t`` and the body box, in time order within each student.
 
     Returns:
-        aligned with ``observations``; a median of three steps, because single boxes jump.
+        aligned with ``observations``; a median of five steps, because a single box that jumps makes two large ones.
     """
     height = (observations["y2"] - observations["y1"]).clip(lower=1.0)
     by_student = observations.assign(middle=(observations["x1"] + observations["x2"]) / 2).groupby(
@@ -52,7 +52,7 @@ def add_motion(observations: pd.DataFrame) -> pd.Series:
     )
     step = by_student[["t", "middle", "y1"]].diff()
     speed = np.hypot(step["middle"], step["y1"]) / height / step["t"].where(step["t"] > 0)
-    smooth = speed.groupby(observations["student"], sort=False).rolling(3, center=True, min_periods=1).median()
+    smooth = speed.groupby(observations["student"], sort=False).rolling(5, center=True, min_periods=1).median()
     return smooth.droplevel(0).reindex(observations.index).where(speed.notna()).astype(np.float32)
 
 

@@ -39,7 +39,7 @@ class DetectSettings(BaseModel):
     )
     iou: float = Field(0.6, gt=0, lt=1, description="overlap above which the weaker of two boxes is dropped")
     nested: float = Field(
-        0.8,
+        0.85,
         gt=0,
         le=1,
         description="share of a box inside another, with heads in one place, above which both are one person",
@@ -153,8 +153,9 @@ class UltralyticsDetector:
 def distinct_people(boxes_xyxy: np.ndarray, scores: np.ndarray, nested: float) -> np.ndarray:
     """Which boxes to keep so that nobody has two: an upper body inside the whole body of the same person.
 
-    Two boxes are one person when most of the smaller lies in the larger *and* both tops are at one head: a person
-    sitting in front of another has the box lower down. Of the two, the more confident stays.
+    Two boxes are one person when most of the smaller lies in the larger, both tops are at one head, and the widths are
+    alike: a person in front of another has the box lower down, one far behind a narrower one. Of the two, the more
+    confident stays.
 
     Args:
         boxes_xyxy: (n, 4) px.
@@ -173,10 +174,10 @@ def distinct_people(boxes_xyxy: np.ndarray, scores: np.ndarray, nested: float) -
     overlap_h = np.minimum(y2[:, None], y2) - np.maximum(y1[:, None], y1)
     inside = overlap_w.clip(0) * overlap_h.clip(0) / np.maximum(np.minimum(area[:, None], area), 1e-6)
     smaller_height = np.minimum(height[:, None], height)
-    smaller_width = np.minimum(width[:, None], width)
+    smaller_width, larger_width = np.minimum(width[:, None], width), np.maximum(width[:, None], width)
     same_top = np.abs(y1[:, None] - y1) < 0.15 * smaller_height
-    same_middle = np.abs((x1 + x2)[:, None] - (x1 + x2)) / 2 < 0.35 * smaller_width
-    duplicate = (inside > nested) & same_top & same_middle
+    same_middle = np.abs((x1 + x2)[:, None] - (x1 + x2)) / 2 < 0.3 * smaller_width
+    duplicate = (inside > nested) & same_top & same_middle & (smaller_width > 0.65 * larger_width)
     kept: list[int] = []
     for index in np.argsort(-scores, kind="stable"):
         if not duplicate[index, kept].any():

@@ -86,9 +86,9 @@ class HeadReader:
         heads = np.where(found[:, None], faces_xyxy, from_share(places, boxes_xyxy))
         blind = np.flatnonzero(~found)
         for _ in range(LOOKS if len(blind) else 0):
-            moved = self._model.read(_crops(image_bgr, heads[blind])).moved
+            moved = self._model.read(crop_heads(image_bgr, heads[blind])).moved
             heads[blind] = _moved(heads[blind], moved)
-        reading = self._model.read(_crops(image_bgr, heads))
+        reading = self._model.read(crop_heads(image_bgr, heads))
         sure = (reading.doubt_deg[:, :2].max(axis=1, initial=0.0) <= self.settings.max_doubt_deg) & (
             heads[:, 3] - heads[:, 1] >= self.settings.min_head_px
         )
@@ -126,7 +126,7 @@ def from_share(shares: np.ndarray, boxes_xyxy: np.ndarray) -> np.ndarray:
     return np.stack([across[:, 0], down[:, 0], across[:, 1], down[:, 1]], axis=1)
 
 
-def _crops(image_bgr: np.ndarray, heads_xyxy: np.ndarray) -> np.ndarray:
+def crop_heads(image_bgr: np.ndarray, heads_xyxy: np.ndarray) -> np.ndarray:
     """Square views (n, 64, 64, 3) uint8 RGB of the heads, as the network was trained on."""
     crops = np.empty((len(heads_xyxy), INPUT_PX, INPUT_PX, 3), np.uint8)
     for row, head in enumerate(heads_xyxy):

@@ -23,10 +23,15 @@ def from_hex(colour: str) -> Colour:
 
 
 def readable_on(colour: Colour) -> Colour:
-    """White or near-black, whichever contrasts more (relative luminance, WCAG 2.1)."""
+    """White or near-black, whichever contrasts more (contrast ratio, WCAG 2.1)."""
+    fill, ink, white = (_luminance(each) + 0.05 for each in (colour, INK, WHITE))
+    return INK if fill / ink > white / fill else WHITE
+
+
+def _luminance(colour: Colour) -> float:
+    """Relative luminance, 0 to 1 (WCAG 2.1)."""
     linear = [((c / 255 + 0.055) / 1.055) ** 2.4 if c > 10 else c / 255 / 12.92 for c in colour]
-    luminance = 0.0722 * linear[0] + 0.7152 * linear[1] + 0.2126 * linear[2]
-    return INK if luminance > 0.25 else WHITE
+    return 0.0722 * linear[0] + 0.7152 * linear[1] + 0.2126 * linear[2]
 
 
 @lru_cache(maxsize=16)

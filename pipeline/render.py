@@ -21,7 +21,7 @@ from pipeline.video import VideoReader, prefetch
 
 BAR_COLOUR: Colour = (40, 34, 30)
 SHORTEST_TEXT_PX, TEXT_SHARE = 11, 1 / 46
-"""Text height: a share of the frame's height, never below what can be read at 480 lines."""
+"""Text height: a share of the frame's shorter side, never below what can be read at 480 lines."""
 
 COVER_GAP_S = 10.0
 """Gaps in a covered person's sightings up to which the cover moves between them; at most ``hold_s`` beyond."""
@@ -32,16 +32,16 @@ FILL_SEED = 20
 
 @dataclass(frozen=True)
 class Scale:
-    """Sizes in px that follow the frame's height."""
+    """Sizes in px that follow the frame's shorter side, so that the bar fits upright recordings too."""
 
     text: int
     line: int
     bar: int
 
     @classmethod
-    def of(cls, height: int) -> Scale:
-        """For a frame ``height`` px high."""
-        text = max(SHORTEST_TEXT_PX, round(height * TEXT_SHARE))
+    def of(cls, width: int, height: int) -> Scale:
+        """For a frame of ``width`` × ``height`` px."""
+        text = max(SHORTEST_TEXT_PX, round(min(width, height) * TEXT_SHARE))
         return cls(text, max(1, round(text / 7)), round(1.8 * text))
 
 
@@ -102,14 +102,14 @@ class Annotator:
             for student, t, state in analysis.states[["student", "t", "state"]].itertuples(index=False)
         }
         self._engagement = class_engagement
-        self._last_second = int(np.ceil(analysis.duration_s)) - 1
+        self._last_second = max(1, int(np.ceil(analysis.duration_s))) - 1
         self._duration = analysis.duration_s
         self._rng = np.random.default_rng(FILL_SEED)
 
     def draw(self, image_bgr: np.ndarray, t: float) -> None:
         """Annotate one frame (h, w, 3) uint8 in place; ``t`` in seconds from the first frame."""
         height, width = image_bgr.shape[:2]
-        scale = Scale.of(height)
+        scale = Scale.of(width, height)
         second = min(int(t), self._last_second)
         _, covered = self._covers.at(t)
         cover(image_bgr, covered, self._settings.cover, self._rng)
@@ -125,25 +125,29 @@ class Annotator:
         self._draw_bar(image_bgr[: scale.bar, :width], t, second, scale)
 
     def _draw_bar(self, bar: np.ndarray, t: float, second: int, scale: Scale) -> None:
+        """Profile, time, engagement, its meter and the legend: in this order, each only where there is room left."""
         bar[:] = (bar * 0.15 + np.array(BAR_COLOUR) * 0.85).astype(np.uint8)
         gap = scale.text
         y = (scale.bar - text_mask("0", scale.text).shape[0]) // 2
-        x = gap
-        x += put_text(bar, f"{_clock(t)} / {_clock(self._duration)}", x, y, scale.text, WHITE) + gap
+        profile = f"profile: {self._settings.profile.value}"
+        end = max(bar.shape[1] - gap - text_mask(profile, scale.text).shape[1], 0)
+        put_text(bar, profile, end, y, scale.text, WHITE)
         value = self._engagement.get(second, np.nan)
         words = "engagement –" if np.isnan(value) else f"engagement {value:.2f}"
-        x += put_text(bar, words, x, y, scale.text, WHITE, True) + gap // 2
+        x = gap
+        for text, bold in ((f"{_clock(t)} / {_clock(self._duration)}", False), (words, True)):
+            if x + text_mask(text, scale.text, bold).shape[1] + gap > end:
+                return
+            x += put_text(bar, text, x, y, scale.text, WHITE, bold) + gap
+        x -= gap // 2
         meter = 5 * scale.text
+        if x + meter + gap > end:
+            return
         top, bottom = scale.bar // 3, scale.bar - scale.bar // 3
         cv2.rectangle(bar, (x, top), (x + meter, bottom), (110, 104, 100), cv2.FILLED)
         if not np.isnan(value):
             cv2.rectangle(bar, (x, top), (x + round(meter * value), bottom), WHITE, cv2.FILLED)
-        x += meter + 2 * gap
-        profile = f"profile: {self._settings.profile.value}"
-        right = bar.shape[1] - gap - text_mask(profile, scale.text).shape[1]
-        if right > x:
-            put_text(bar, profile, right, y, scale.text, WHITE)
-        self._draw_legend(bar, x, right - gap, y, scale)
+        self._draw_legend(bar, x + meter + 2 * gap, end - gap, y, scale)
 
     def _draw_legend(self, bar: np.ndarray, x: int, end: int, y: int, scale: Scale) -> None:
         """Colour and name of each state, as many words as fit: all names or none."""

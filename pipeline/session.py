@@ -87,7 +87,7 @@ class Manifest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    schema_version: int = SCHEMA_VERSION
+    schema_version: int = Field(default=SCHEMA_VERSION, ge=1, le=SCHEMA_VERSION)
     id: str
     created: str = Field(description="ISO 8601, UTC")
     source: Source
@@ -130,12 +130,12 @@ class Session:
             raise SessionError(
                 f"{folder}: no session here ({MANIFEST} is missing); give a folder made by: engage run VIDEO"
             ) from None
-        except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
             raise _unreadable(path, error) from None
         version = raw.get("schema_version") if isinstance(raw, dict) else None
-        if isinstance(version, int) and version > SCHEMA_VERSION:
+        if isinstance(version, (int, float)) and version > SCHEMA_VERSION:
             raise SessionError(
-                f"{folder.name}: written in session format {version}, this version reads up to {SCHEMA_VERSION};"
+                f"{folder.name}: written in session format {version:g}, this version reads up to {SCHEMA_VERSION};"
                 " upgrade with: pip install --upgrade classroom-engagement"
             )
         try:
@@ -202,7 +202,7 @@ class Session:
         path = self._existing(name)
         try:
             table = pd.read_parquet(path)
-        except (OSError, ValueError) as error:  # pyarrow's ArrowInvalid is a ValueError
+        except Exception as error:  # a damaged file makes pyarrow and pandas raise nearly anything
             raise _unreadable(path, error) from None
         missing = [column for column in columns if column not in table]
         if missing:
@@ -221,4 +221,5 @@ def find_sessions(folder: Path | str) -> Iterator[Path]:
 
 
 def _unreadable(path: Path, error: Exception) -> SessionError:
-    return SessionError(f"{path}: cannot be read ({error}); run the lecture again with --overwrite")
+    reason = " ".join(str(error).split())  # pyarrow's messages break lines
+    return SessionError(f"{path}: cannot be read ({reason}); run the lecture again with --overwrite")

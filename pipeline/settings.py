@@ -17,6 +17,7 @@ from pipeline.cues import CueSettings
 from pipeline.detect import DetectSettings
 from pipeline.errors import InputError
 from pipeline.faces import FaceSettings
+from pipeline.heads import HeadSettings
 from pipeline.seats import SeatSettings
 from pipeline.track import TrackSettings
 
@@ -35,6 +36,7 @@ class Settings(BaseModel):
     track: TrackSettings = TrackSettings()
     seats: SeatSettings = SeatSettings()
     faces: FaceSettings = FaceSettings()
+    heads: HeadSettings = HeadSettings()
     cues: CueSettings = CueSettings()
     states: StateSettings = StateSettings()
     anomaly: AnomalySettings = AnomalySettings()
@@ -46,7 +48,9 @@ class Settings(BaseModel):
         2.0, ge=0, description="s of a gap in a student's boxes that is filled with unobserved rows"
     )
     video_quality: int = Field(23, ge=0, le=51, description="x264 constant rate factor; lower is larger and finer")
-    video_preset: Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium"] = "veryfast"
+    video_preset: Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium"] = Field(
+        "veryfast", description="x264's trade of time for size"
+    )
 
 
 def read_settings(path: Path | None, **changes: Any) -> Settings:
@@ -62,13 +66,14 @@ def read_settings(path: Path | None, **changes: Any) -> Settings:
     content: Any = {}
     if path is not None:
         try:
-            content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+            content = yaml.safe_load(path.read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError) as error:
             reason = getattr(error, "strerror", None) or "not a text file"
             raise InputError(f"{path}: settings cannot be read ({reason}); give a YAML file") from None
-        except yaml.YAMLError as error:
+        except (yaml.YAMLError, ValueError) as error:  # a ValueError is a date that does not exist
             line = getattr(getattr(error, "problem_mark", None), "line", 0) + 1
             raise InputError(f"{path}: is not valid YAML near line {line}; mend it or leave --config out") from None
+        content = {} if content is None else content
         if not isinstance(content, dict):
             raise InputError(f"{path}: holds no settings by name; write lines such as: rate: 5")
     for name, value in changes.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import re
 import shutil
 import unicodedata
@@ -18,17 +19,27 @@ from pipeline.session import MANIFEST, Manifest, SessionError
 
 LOCK = ".lock"
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+LONGEST_PART = 80
+"""Characters of the course and of the file's stem in a folder's name; file systems allow 255 bytes."""
 
 
 def session_id(video: Path, course: str | None) -> str:
-    """A folder name from the course and the file's stem: readable, safe on every file system, never empty."""
+    """A folder name from the course and the file's stem: readable, safe on every file system, never empty.
+
+    Letters that ASCII cannot spell, and the end of very long names, are replaced by a short hash of the whole, so that
+    two lectures never share a name because of what was left out.
+    """
     parts = [part for part in (course, video.stem) if part]
     return "_".join(filter(None, map(_slug, parts))) or "session"
 
 
 def _slug(text: str) -> str:
-    ascii_text = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", ascii_text).strip("-.")[:80]
+    decomposed = unicodedata.normalize("NFKD", text)
+    slug = re.sub(r"[^A-Za-z0-9_]+", "-", decomposed.encode("ascii", "ignore").decode()).strip("-")
+    if len(slug) > LONGEST_PART or any(letter.isalnum() and not letter.isascii() for letter in decomposed):
+        digest = hashlib.sha256(unicodedata.normalize("NFC", text).encode("utf-8", "surrogateescape")).hexdigest()[:6]
+        slug = f"{slug[: LONGEST_PART - 7]}-{digest}".lstrip("-")
+    return slug
 
 
 class SessionWriter:
@@ -55,8 +66,14 @@ class SessionWriter:
         (self.folder / LOCK).unlink(missing_ok=True)
         replaced = self.final.with_name(self.final.name + ".replaced.partial")
         if self.final.exists():
+            shutil.rmtree(replaced, ignore_errors=True)
             self.final.rename(replaced)
-        self.folder.rename(self.final)
+        try:
+            self.folder.rename(self.final)
+        except BaseException:
+            if replaced.exists():
+                replaced.rename(self.final)
+            raise
         shutil.rmtree(replaced, ignore_errors=True)
         self.committed = True
         return self.final

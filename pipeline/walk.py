@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
+from typing import Any
 
 import pandas as pd
 
 from consent.policy import Approval, CoverPolicy
+from models.head import WEIGHTS as HEAD_WEIGHTS
 from models.registry import file_sha256
 from models.states import Profile
 from pipeline.analyse import Analysis, analyse
@@ -56,7 +59,9 @@ def walk(
     analysis = analyse(reader, detector, policy, settings, progress)
     engagement, summary = score(analysis.states, settings.profile)
     by_second = engagement[engagement["scope"] == "class"].set_index("t")["engagement"]
+    begun = time.perf_counter()
     render(reader.path, writer.folder / VIDEO, analysis, by_second, settings, progress)
+    analysis.stage_seconds["render"] = time.perf_counter() - begun
     writer.write_table(OBSERVATIONS, analysis.observations)
     writer.write_table(STATES, analysis.states)
     writer.write_table(EVENTS, analysis.events)
@@ -84,8 +89,11 @@ def _manifest(
         height=info.height,
         duration=analysis.duration_s,
         software_version=software_version(),
-        models={detector.weights.path.name: detector.weights.sha256},
-        config=settings.model_dump(mode="json"),
+        models={
+            detector.weights.path.name: detector.weights.sha256,
+            HEAD_WEIGHTS.name: file_sha256(HEAD_WEIGHTS),
+        },
+        config=_config(settings, detector),
         profile=settings.profile,
         course=course,
         approval=approval.id,
@@ -100,6 +108,13 @@ def _manifest(
         stage_seconds={stage: round(seconds, 3) for stage, seconds in analysis.stage_seconds.items()},
         warnings=analysis.warnings,
     )
+
+
+def _config(settings: Settings, detector: Detector) -> dict[str, Any]:
+    """All settings; of a weights path only the file's name, because paths name people and machines."""
+    config = settings.model_dump(mode="json")
+    config["detect"]["weights"] = detector.weights.path.name
+    return config
 
 
 def software_version() -> str:

@@ -106,7 +106,7 @@ def nothing_but_the_lock(cache: Path) -> bool:
 # nothing there
 
 
-@pytest.mark.parametrize("name", ["", ".", "nonsense", "README.md", "yolo99q.pt", "yolov8n-pose.pt", "x" * 5000])
+@pytest.mark.parametrize("name", ["", ".", "nonsense", "notes.md", "yolo99q.pt", "yolov8n-pose.pt", "x" * 5000])
 def test_an_unknown_name_is_refused_in_one_sentence(name: str, cache: Path) -> None:
     with pytest.raises(ModelFileError, match=r"--detector$") as caught:
         find_weights(name)
