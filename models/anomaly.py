@@ -44,7 +44,7 @@ def unusual_spans(places: pd.DataFrame, settings: AnomalySettings) -> pd.DataFra
 
     Args:
         places: one row per student and second with ``t`` (whole s), ``student``, ``motion`` (body heights/s), ``x``,
-            ``y`` (px, head end of the box), ``height`` (px, box); NaN, or no row, where not seen.
+            ``y`` (px, middle of the head), ``height`` (px, box); NaN, or no row, where not seen.
         settings: thresholds.
 
     Returns:

@@ -216,8 +216,8 @@ def _places(observations: pd.DataFrame) -> pd.DataFrame:
             "student": seen["student"],
             "t": np.floor(seen["t"]),
             "motion": seen["motion"],
-            "x": (seen["x1"] + seen["x2"]) / 2,
-            "y": seen["y1"],
+            "x": (seen["hx1"] + seen["hx2"]) / 2,  # the head: a raised arm moves the top of the box
+            "y": (seen["hy1"] + seen["hy2"]) / 2,
             "height": seen["y2"] - seen["y1"],
         }
     )

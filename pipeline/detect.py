@@ -42,7 +42,7 @@ class DetectSettings(BaseModel):
         0.85,
         gt=0,
         le=1,
-        description="share of a box inside another, with heads in one place, above which both are one person",
+        description="share of a box inside another, with one top or bottom, above which both are one person",
     )
     max_students: int = Field(200, ge=1, description="most boxes per frame")
     batch: int = Field(4, ge=1, description="frames per network call")
@@ -153,9 +153,9 @@ class UltralyticsDetector:
 def distinct_people(boxes_xyxy: np.ndarray, scores: np.ndarray, nested: float) -> np.ndarray:
     """Which boxes to keep so that nobody has two: an upper body inside the whole body of the same person.
 
-    Two boxes are one person when most of the smaller lies in the larger, both tops are at one head, and the widths are
-    alike: a person in front of another has the box lower down, one far behind a narrower one. Of the two, the more
-    confident stays.
+    Two boxes are one person when most of the smaller lies in the larger, the widths are alike, and they share the top
+    (an upper body in a whole one) or the bottom (a body without its raised arm). A person in front of another has the
+    box lower down, one far behind a narrower one. Of the two, the more confident stays.
 
     Args:
         boxes_xyxy: (n, 4) px.
@@ -175,9 +175,9 @@ def distinct_people(boxes_xyxy: np.ndarray, scores: np.ndarray, nested: float) -
     inside = overlap_w.clip(0) * overlap_h.clip(0) / np.maximum(np.minimum(area[:, None], area), 1e-6)
     smaller_height = np.minimum(height[:, None], height)
     smaller_width, larger_width = np.minimum(width[:, None], width), np.maximum(width[:, None], width)
-    same_top = np.abs(y1[:, None] - y1) < 0.15 * smaller_height
+    same_end = np.minimum(np.abs(y1[:, None] - y1), np.abs(y2[:, None] - y2)) < 0.15 * smaller_height
     same_middle = np.abs((x1 + x2)[:, None] - (x1 + x2)) / 2 < 0.3 * smaller_width
-    duplicate = (inside > nested) & same_top & same_middle & (smaller_width > 0.65 * larger_width)
+    duplicate = (inside > nested) & same_end & same_middle & (smaller_width > 0.65 * larger_width)
     kept: list[int] = []
     for index in np.argsort(-scores, kind="stable"):
         if not duplicate[index, kept].any():

@@ -30,7 +30,9 @@ WEIGHTS = WeightsFile(Path("some.pt"), "0" * 64, "path")
 
 BODY = (100.0, 100, 200, 400)
 UPPER_BODY = (105.0, 105, 195, 250)
-IN_FRONT = (110.0, 220, 200, 400)
+WITHOUT_RAISED_ARM = (105.0, 200, 200, 400)
+IN_FRONT = (110.0, 220, 200, 430)
+BEHIND = (140.0, 100, 190, 180)
 
 
 def kept(*boxes: tuple[float, ...], scores: tuple[float, ...] | None = None) -> list[int]:
@@ -69,7 +71,9 @@ def test_detections_of_nobody_can_be_filtered():
         ([BODY, BODY], [0]),  # the same person twice
         ([BODY, BODY, BODY], [0]),
         ([BODY, UPPER_BODY], [0]),
-        ([BODY, IN_FRONT], [0, 1]),  # inside, but with a head of its own lower down
+        ([BODY, WITHOUT_RAISED_ARM], [0]),
+        ([BODY, IN_FRONT], [0, 1]),  # mostly inside, but head and lap of its own lower down
+        ([BODY, BEHIND], [0, 1]),  # a small head beside a raised arm
         ([BODY, (300, 100, 400, 400)], [0, 1]),
         ([BODY, (150, 150, 150, 300)], [0, 1]),  # no width: nobody's copy, dropped by the tracker
         ([(5, 5, 5, 9), (5, 5, 5, 9)], [0, 1]),
