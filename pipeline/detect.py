@@ -175,9 +175,10 @@ def distinct_people(boxes_xyxy: np.ndarray, scores: np.ndarray, nested: float) -
     inside = overlap_w.clip(0) * overlap_h.clip(0) / np.maximum(np.minimum(area[:, None], area), 1e-6)
     smaller_height = np.minimum(height[:, None], height)
     smaller_width, larger_width = np.minimum(width[:, None], width), np.maximum(width[:, None], width)
-    same_end = np.minimum(np.abs(y1[:, None] - y1), np.abs(y2[:, None] - y2)) < 0.15 * smaller_height
+    same_top = np.abs(y1[:, None] - y1) < 0.15 * smaller_height
+    same_bottom = np.abs(y2[:, None] - y2) < 0.08 * smaller_height
     same_middle = np.abs((x1 + x2)[:, None] - (x1 + x2)) / 2 < 0.3 * smaller_width
-    duplicate = (inside > nested) & same_end & same_middle & (smaller_width > 0.65 * larger_width)
+    duplicate = (inside > nested) & (same_top | same_bottom) & same_middle & (smaller_width > 0.65 * larger_width)
     kept: list[int] = []
     for index in np.argsort(-scores, kind="stable"):
         if not duplicate[index, kept].any():
