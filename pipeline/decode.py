@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -15,6 +15,7 @@ import av
 import numpy as np
 from av.container import InputContainer
 from av.error import FFmpegError, InvalidDataError
+from av.sidedata.sidedata import Type as SideDataType
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 from av.video.stream import VideoStream
@@ -76,14 +77,14 @@ def _orientation(frame: VideoFrame) -> tuple[int, bool]:
 
     ISO/IEC 14496-12 (8.3.2): the matrix {a b u c d v x y w} takes a stored pixel to (a·x + c·y, b·x + d·y).
     """
-    side_data: Iterable[Any] = frame.side_data  # its stubs say a mapping, iterating gives the values
-    for data in side_data:
-        if data.type.name == "DISPLAYMATRIX":
-            a, b, _, c, d, *_ = struct.unpack("=9i", bytes(data))
-            mirrored = a * d - b * c < 0
-            turn = math.degrees(math.atan2(-b, -a) if mirrored else math.atan2(b, a))
-            return round(turn / 90) % 4 * 90, mirrored
-    return 0, False
+    side_data: Any = frame.side_data  # its stubs ask for a name, all versions take the type
+    data = side_data.get(SideDataType.DISPLAYMATRIX)
+    if data is None:
+        return 0, False
+    a, b, _, c, d, *_ = struct.unpack("=9i", bytes(data))
+    mirrored = a * d - b * c < 0
+    turn = math.degrees(math.atan2(-b, -a) if mirrored else math.atan2(b, a))
+    return round(turn / 90) % 4 * 90, mirrored
 
 
 @contextlib.contextmanager
