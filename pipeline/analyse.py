@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -91,8 +92,12 @@ def analyse(
     buffer = ObservationBuffer(detector.behaviour_names)
     watch = _Stopwatch()
     head_reader = HeadReader(settings.heads)
-    frames = prefetch(reader.frames(settings.rate), depth=2 * settings.detect.batch)
-    with FaceReader(settings.faces) as face_reader, progress.stage("Analyse", info.frames) as advance:
+    with (
+        # closed at the end: the reader cannot be while the thread ahead is in it
+        closing(prefetch(reader.frames(settings.rate), depth=2 * settings.detect.batch)) as frames,
+        FaceReader(settings.faces) as face_reader,
+        progress.stage("Analyse", info.frames) as advance,
+    ):
         watch.lap("start")
         last_index = -1
         for batch in _batches(frames, settings.detect.batch):

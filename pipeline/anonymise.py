@@ -48,8 +48,7 @@ def regions_to_cover(people: pd.DataFrame, settings: CoverSettings) -> pd.DataFr
     width, height = head[:, 2] - head[:, 0], head[:, 3] - head[:, 1]
     grown = head + settings.margin * np.stack([-width, -height, width, height], axis=1)
     top = body.copy()
-    inset = 0.15 * (body[:, 2] - body[:, 0])
-    top[:, 0], top[:, 2] = body[:, 0] + inset, body[:, 2] - inset
+    # over the whole width: somebody who walks or leans has the head at the box's side
     top[:, 1] = body[:, 1] - 0.1 * height
     top[:, 3] = body[:, 1] + np.minimum(1.15 * height, 0.7 * (body[:, 3] - body[:, 1]))
     union = np.concatenate([np.fmin(grown[:, :2], top[:, :2]), np.fmax(grown[:, 2:], top[:, 2:])], axis=1)

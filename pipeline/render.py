@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,8 +79,9 @@ def render(
             preset=settings.video_preset,
         ) as writer,
         progress.stage("Render", analysis.frames) as advance,
+        closing(prefetch(reader.frames(), depth=8)) as frames,
     ):
-        for frame in prefetch(reader.frames(), depth=8):
+        for frame in frames:
             annotator.draw(frame.image, frame.t)
             writer.write(frame, frame.image)
             advance(1)

@@ -97,18 +97,10 @@ def open_session(out: Path, name: str, *, overwrite: bool) -> Iterator[SessionWr
     if final.exists() and not (final / MANIFEST).exists():
         raise SessionError(f"{final}: exists and is not a session; choose another --out or move it away")
     folder = final.with_name(name + ".partial")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / LOCK).touch()
-    except OSError as error:
-        raise _in_words(error, out) from error
     lock = FileLock(folder / LOCK, timeout=0)
-    try:
-        lock.acquire()
-    except Timeout:
-        raise SessionError(f"{final}: another run is writing this session; wait for it to end") from None
     writer = SessionWriter(final, folder)
     try:
+        _occupy(folder, lock, out)
         _clear(folder)
         yield writer
     except OSError as error:
@@ -116,9 +108,23 @@ def open_session(out: Path, name: str, *, overwrite: bool) -> Iterator[SessionWr
             raise _in_words(error, out) from error
         raise
     finally:
+        ours = lock.is_locked
         lock.release()
-        if not writer.committed:
+        if ours and not writer.committed:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _occupy(folder: Path, lock: FileLock, out: Path) -> None:
+    """Make the folder, or take over what a killed run left, for this process alone."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except Timeout:
+        raise SessionError(
+            f"{folder.with_suffix('')}: another run is writing this session; wait for it to end"
+        ) from None
+    except OSError as error:
+        raise _in_words(error, out) from error
 
 
 def _clear(folder: Path) -> None:

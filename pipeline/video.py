@@ -189,7 +189,7 @@ class VideoReader:
         )
 
 
-def prefetch(items: Iterator[T], depth: int = 8) -> Iterator[T]:
+def prefetch(items: Iterator[T], depth: int = 8) -> Generator[T, None, None]:
     """The same items, made ahead of time in a thread: at most ``depth`` wait at once.
 
     An exception of ``items`` is raised here in its place. When the consumer stops early, the thread ends and

@@ -180,7 +180,7 @@ def test_a_guessed_head_is_covered_with_at_least_what_a_seen_one_is(body, head, 
 def test_a_guess_that_failed_leaves_the_top_of_the_body():
     blind = dict.fromkeys((*HEAD_BOX, "eye_open"), np.nan)
     box = regions_to_cover(person(**blind), SOLID)[list(BOX)].to_numpy()[0]
-    assert box[[0, 2]].tolist() == [115.0, 185.0]
+    assert box[[0, 2]].tolist() == [100.0, 200.0]
 
 
 def test_rows_come_by_student_in_time_order():
