@@ -51,15 +51,15 @@ def engagement_chart(bins: pd.DataFrame, events: pd.DataFrame, duration: float) 
         x=_time("t:Q", duration, labels=False),
         tooltip=[
             alt.Tooltip("clock:N", title=texts.TIME),
-            alt.Tooltip("engagement:Q", title=texts.ENGAGEMENT, format=".0%"),
+            alt.Tooltip("engagement:Q", title=texts.ENGAGEMENT, format=".2f"),
             alt.Tooltip("coverage:Q", title=texts.COVERAGE, format=".0%"),
         ],
     )
     coverage = steps.mark_bar(color=theme.MUTED, binSpacing=0, opacity=0.5).encode(
-        x=_time("t:Q", duration, labels=False).bin("binned"), x2="end:Q", y=_share("coverage:Q", "")
+        x=_time("t:Q", duration, labels=False).bin("binned"), x2="end:Q", y=_share("coverage:Q", "", ".1f")
     )
     line = steps.mark_line(color=PALETTE[State.ATTENTIVE], strokeWidth=2).encode(
-        y=_share("engagement:Q", texts.ENGAGEMENT)
+        y=_share("engagement:Q", texts.ENGAGEMENT, ".1f")
     )
     unusual = (
         alt.Chart(events)
@@ -88,7 +88,7 @@ def states_chart(bins: pd.DataFrame, states: tuple[str, ...], duration: float) -
         .encode(
             x=_time("t:Q", duration, labels=True).bin("binned"),
             x2="end:Q",
-            y=_share("share:Q", texts.STATES),
+            y=_share("share:Q", texts.STATES, ".0%"),
             color=alt.Color("state:N", title=None, scale=scale, legend=legend),
             order="order:Q",
             tooltip=[
@@ -107,7 +107,7 @@ def _time(field: str, duration: float, *, labels: bool) -> alt.X:
     return alt.X(field, title=None, scale=alt.Scale(domain=[0, duration], nice=False), axis=axis)
 
 
-def _share(field: str, title: str) -> alt.Y:
+def _share(field: str, title: str, form: str) -> alt.Y:
     # A fixed width for the labels keeps the two charts' times above each other.
-    axis = alt.Axis(format=".0%", values=[0, 0.5, 1], minExtent=42, maxExtent=42, titlePadding=2)
+    axis = alt.Axis(format=form, values=[0, 0.5, 1], minExtent=42, maxExtent=42, titlePadding=2)
     return alt.Y(field, title=title, scale=alt.Scale(domain=[0, 1]), axis=axis)

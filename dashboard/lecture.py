@@ -139,7 +139,7 @@ def _summary(session: Session) -> None:
     source = texts.plain(made.source.name, texts.LONGEST_NAME)
     st.caption(f"{source} · {_day(made.created)} · {texts.clock(made.duration)}")
     engagement, coverage, students, spans = st.columns(4)
-    engagement.metric(texts.ENGAGEMENT, texts.percent(made.engagement.mean), help=texts.ENGAGEMENT_HELP)
+    engagement.metric(texts.ENGAGEMENT, texts.index(made.engagement.mean), help=texts.ENGAGEMENT_HELP)
     coverage.metric(texts.COVERAGE, texts.percent(made.engagement.coverage), help=texts.COVERAGE_HELP)
     students.metric(texts.STUDENTS, made.counts.students)
     spans.metric(texts.SPANS, made.counts.events)
@@ -224,7 +224,7 @@ def _students(session: Session, table: pd.DataFrame) -> None:
         key="students",
         column_config={
             "student": st.column_config.NumberColumn(texts.STUDENT, width=65, pinned=True),
-            "engagement": _bar(texts.ENGAGEMENT, "blue"),
+            "engagement": _bar(texts.ENGAGEMENT, "blue", "%.2f"),
             "coverage": _bar(texts.COVERAGE, "gray"),
             "minutes_seen": st.column_config.NumberColumn(texts.MINUTES_SEEN, width=90, format="%.1f"),
             **{column: _bar(state.label, PALETTE[state]) for column, state in states.items()},
@@ -232,9 +232,9 @@ def _students(session: Session, table: pd.DataFrame) -> None:
     )
 
 
-def _bar(label: str, colour: str) -> Any:
-    """A column of shares drawn as bars; eight of them fit a screen of 1280 px."""
-    return st.column_config.ProgressColumn(label, width=125, format="percent", min_value=0, max_value=1, color=colour)
+def _bar(label: str, colour: str, form: str = "percent") -> Any:
+    """A column of numbers from 0 to 1 drawn as bars; eight of them fit a screen of 1280 px."""
+    return st.column_config.ProgressColumn(label, width=125, format=form, min_value=0, max_value=1, color=colour)
 
 
 def _broken(errors: dict[str, str]) -> None:

@@ -95,6 +95,11 @@ def clock(seconds: float) -> str:
     return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"
 
 
+def index(value: float | None) -> str:
+    """``0.714`` as ``0.71``, as in the video and the report: the index is no percentage; ``None`` as nobody seen."""
+    return NOT_SEEN if value is None else f"{value:.2f}"
+
+
 def percent(share: float | None) -> str:
     """``0.714`` as ``71%``; ``None`` as the words for nobody seen."""
     return NOT_SEEN if share is None else f"{share:.0%}"

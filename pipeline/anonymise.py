@@ -15,6 +15,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.session import BOX, HEAD_BOX
 
+LARGEST_HEAD = 0.7
+"""Head height over the width of the body box, for somebody seen from the side; from the front it is near a half."""
+
 
 class CoverSettings(BaseModel):
     """How heads are covered."""
@@ -32,8 +35,8 @@ class CoverSettings(BaseModel):
 def regions_to_cover(people: pd.DataFrame, settings: CoverSettings) -> pd.DataFrame:
     """The cover of each person on each analysed frame, grown by the margin.
 
-    Where no face was found (its cues are NaN) the head box is less sure; then the cover is the union of the head box
-    and the top of the body.
+    Only a head around a face that was found, at the top of the body, is taken at its word. Else the cover is the union
+    of the head box and the top of the body: no face may mean a bowed one, and a face elsewhere may be a neighbour's.
 
     Args:
         people: observations of those to cover, with completed head boxes (``pipeline.heads.complete_head_boxes``).
@@ -47,13 +50,16 @@ def regions_to_cover(people: pd.DataFrame, settings: CoverSettings) -> pd.DataFr
     head = rows[list(HEAD_BOX)].to_numpy(float)
     width, height = head[:, 2] - head[:, 0], head[:, 3] - head[:, 1]
     grown = head + settings.margin * np.stack([-width, -height, width, height], axis=1)
+    body_width, body_height = body[:, 2] - body[:, 0], body[:, 3] - body[:, 1]
+    likely_height = np.fmax(1.15 * height, LARGEST_HEAD * body_width)
     top = body.copy()
     # over the whole width: somebody who walks or leans has the head at the box's side
-    top[:, 1] = body[:, 1] - 0.1 * height
-    top[:, 3] = body[:, 1] + np.minimum(1.15 * height, 0.7 * (body[:, 3] - body[:, 1]))
+    top[:, 1] = body[:, 1] - 0.1 * np.fmax(height, 0.0)
+    top[:, 3] = body[:, 1] + np.fmin(likely_height, 0.7 * body_height)
     union = np.concatenate([np.fmin(grown[:, :2], top[:, :2]), np.fmax(grown[:, 2:], top[:, 2:])], axis=1)
-    face_seen = rows["eye_open"].notna().to_numpy()[:, None]
-    table = pd.DataFrame(np.where(face_seen, grown, union), columns=list(BOX))
+    at_the_top = np.abs(head[:, 1] - body[:, 1]) < 0.5 * height
+    sure = rows["eye_open"].notna().to_numpy() & at_the_top
+    table = pd.DataFrame(np.where(sure[:, None], grown, union), columns=list(BOX))
     table.insert(0, "student", rows["student"].to_numpy())
     table.insert(0, "t", rows["t"].to_numpy(float))
     return table

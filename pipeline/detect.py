@@ -133,7 +133,6 @@ class UltralyticsDetector:
             agnostic_nms=True,
             max_det=self.settings.max_students,
             quantize=16 if self.device != "cpu" else None,
-            channels_last=True,
             device=self.device,
             verbose=False,
         )

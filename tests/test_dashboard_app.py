@@ -88,7 +88,7 @@ def test_one_lecture_shows_its_numbers_students_and_video(tmp_path, open_page, m
     page = open_page(tmp_path)
     made = session.manifest
     values = [metric.value for metric in page.metric]
-    assert values == [texts.percent(made.engagement.mean), texts.percent(made.engagement.coverage), "5", "2"]
+    assert values == [texts.index(made.engagement.mean), texts.percent(made.engagement.coverage), "5", "2"]
     spans, students = (table.value for table in page.dataframe)
     assert list(students["student"]) == [1, 2, 3, 4, 5]
     assert len(spans) == 2
