@@ -124,6 +124,9 @@ class UltralyticsDetector:
         """See ``Detector.detect``."""
         if not images:
             return []
+        import torch
+
+        threads = torch.get_num_threads()
         results = self._model.predict(
             list(images),
             imgsz=self.settings.imgsz,
@@ -136,6 +139,7 @@ class UltralyticsDetector:
             device=self.device,
             verbose=False,
         )
+        torch.set_num_threads(threads)  # Ultralytics leaves one core idle: of two, that is half the speed
         return [self._one(result) for result in results]
 
     def _one(self, result: Any) -> Detections:

@@ -10,13 +10,14 @@ import contextlib
 import os
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
-import cv2
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from pipeline.heads import head_region
+from pipeline.heads import head_region, square_view
 
 LANDMARKS = 468
 """Of the face itself; Face Mesh adds ten for the irises."""
@@ -40,6 +41,9 @@ BROW_GAP = (0.32, 0.22)
 BROW_HEIGHT = (0.28, 0.17)
 """Brow over upper lid, in the same unit, relaxed (0) and lowered (1)."""
 
+MOST_WORKERS = 8
+"""Face Mesh graphs at most, 20 MB each; more cores are left to the detector."""
+
 FACE_OF_HEAD_HEIGHT, FACE_OF_HEAD_WIDTH = 0.62, 0.72
 """The mesh spans this share of the head with hair (medians over the rendered heads the project measures with)."""
 
@@ -52,6 +56,9 @@ class FaceSettings(BaseModel):
     min_confidence: float = Field(0.3, gt=0, lt=1, description="of MediaPipe's face detector")
     min_head_px: float = Field(
         24, ge=8, description="head height in px below which a face found is not believed: the mesh invents them"
+    )
+    workers: int | None = Field(
+        None, ge=1, le=64, description="faces read at once; none given: one per core, at most 8"
     )
     input_px: int = Field(192, ge=96, le=512, description="side of the square each head region is scaled to")
 
@@ -83,27 +90,34 @@ class Faces:
 
 
 class FaceReader:
-    """Reads faces; a context manager because MediaPipe's graph must be closed."""
+    """Reads faces; a context manager because MediaPipe's graphs and their threads must be closed."""
 
     def __init__(self, settings: FaceSettings) -> None:
         self.settings = settings
+        count = settings.workers or min(MOST_WORKERS, os.cpu_count() or 1)
         with _quiet_native_log():
             import mediapipe
 
-            self._mesh = mediapipe.solutions.face_mesh.FaceMesh(
-                static_image_mode=True,  # each region is another person: nothing to carry over
-                max_num_faces=1,
-                refine_landmarks=True,
-                min_detection_confidence=settings.min_confidence,
-            )
-            self._mesh.process(np.zeros((settings.input_px, settings.input_px, 3), np.uint8))
+            self._meshes: list[Any] = []
+            for _ in range(count):
+                mesh = mediapipe.solutions.face_mesh.FaceMesh(
+                    static_image_mode=True,  # each region is another person: nothing to carry over
+                    max_num_faces=1,
+                    refine_landmarks=True,
+                    min_detection_confidence=settings.min_confidence,
+                )
+                mesh.process(np.zeros((settings.input_px, settings.input_px, 3), np.uint8))
+                self._meshes.append(mesh)
         self._first_face = True
+        self._threads = ThreadPoolExecutor(count, thread_name_prefix="faces")
 
     def __enter__(self) -> FaceReader:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._mesh.close()
+        self._threads.shutdown(cancel_futures=True)
+        for mesh in self._meshes:
+            mesh.close()
 
     def read(self, image_bgr: np.ndarray, boxes_xyxy: np.ndarray) -> Faces:
         """Read the face of each person.
@@ -113,35 +127,40 @@ class FaceReader:
             boxes_xyxy: (n, 4) px, whole persons or upper bodies.
         """
         faces = Faces.unseen(len(boxes_xyxy))
-        side_px = self.settings.input_px
-        for row, box in enumerate(boxes_xyxy):
-            x, y, side = head_region(box)
-            if side < self.settings.min_head_px:
-                continue
-            zoom = side_px / side
-            matrix = np.array([[zoom, 0, -x * zoom], [0, zoom, -y * zoom]])
-            region = cv2.warpAffine(
-                image_bgr,
-                matrix,
-                (side_px, side_px),
-                flags=cv2.INTER_LINEAR if zoom > 1 else cv2.INTER_AREA,
-                borderMode=cv2.BORDER_REPLICATE,
-            )
-            # the first face of a graph brings another line of chatter
-            with _quiet_native_log() if self._first_face else contextlib.nullcontext():
-                found = self._mesh.process(cv2.cvtColor(region, cv2.COLOR_BGR2RGB)).multi_face_landmarks
-            if not found:
-                continue
+        share = len(self._meshes)
+        # the first face of a graph brings another line of chatter
+        with _quiet_native_log() if self._first_face else contextlib.nullcontext():
+            work = [
+                self._threads.submit(self._read_rows, mesh, range(first, len(boxes_xyxy), share), image_bgr, boxes_xyxy)
+                for first, mesh in enumerate(self._meshes)
+            ]
+            found = [one for part in work for one in part.result()]
+        for row, head, points in found:
             self._first_face = False
-            points = np.array([(p.x, p.y, p.z) for p in found[0].landmark[:LANDMARKS]]) * side + [x, y, 0]
-            head = head_from_face(points)
-            if head[3] - head[1] < self.settings.min_head_px or not _belongs(head, box):
-                continue
             faces.head_xyxy[row] = head
             faces.pose_deg[row] = head_pose(points)
             faces.cues[row] = face_cues(points)
         faces.forget(claimed_by_another(faces.head_xyxy, boxes_xyxy))
         return faces
+
+    def _read_rows(
+        self, mesh: Any, rows: range, image_bgr: np.ndarray, boxes_xyxy: np.ndarray
+    ) -> list[tuple[int, np.ndarray, np.ndarray]]:
+        """(row, head box, landmarks) of those of ``rows`` whose face is found and believed; runs in one thread."""
+        side_px = self.settings.input_px
+        found = []
+        for row in rows:
+            x, y, side = head_region(boxes_xyxy[row])
+            if side < self.settings.min_head_px:
+                continue
+            seen = mesh.process(square_view(image_bgr, x, y, side, side_px)).multi_face_landmarks
+            if not seen:
+                continue
+            points = np.array([(p.x, p.y, p.z) for p in seen[0].landmark[:LANDMARKS]]) * side + [x, y, 0]
+            head = head_from_face(points)
+            if head[3] - head[1] >= self.settings.min_head_px and _belongs(head, boxes_xyxy[row]):
+                found.append((row, head, points))
+        return found
 
 
 def head_pose(points: np.ndarray) -> np.ndarray:

@@ -126,22 +126,24 @@ def from_share(shares: np.ndarray, boxes_xyxy: np.ndarray) -> np.ndarray:
     return np.stack([across[:, 0], down[:, 0], across[:, 1], down[:, 1]], axis=1)
 
 
+def square_view(image_bgr: np.ndarray, left: float, top: float, side: float, size_px: int) -> np.ndarray:
+    """The square (left, top, side) px of an image as (size_px, size_px, 3) RGB; edges repeat beyond the image."""
+    zoom = size_px / side
+    matrix = np.array([[zoom, 0, -left * zoom], [0, zoom, -top * zoom]])
+    how = cv2.INTER_LINEAR if zoom > 1 else cv2.INTER_AREA
+    view = cv2.warpAffine(image_bgr, matrix, (size_px, size_px), flags=how, borderMode=cv2.BORDER_REPLICATE)
+    return cv2.cvtColor(view, cv2.COLOR_BGR2RGB)
+
+
 def crop_heads(image_bgr: np.ndarray, heads_xyxy: np.ndarray) -> np.ndarray:
     """Square views (n, 64, 64, 3) uint8 RGB of the heads, as the network was trained on."""
     crops = np.empty((len(heads_xyxy), INPUT_PX, INPUT_PX, 3), np.uint8)
     for row, head in enumerate(heads_xyxy):
         side = max(CROP_HEADS * float(head[3] - head[1]), 4.0)
-        zoom = INPUT_PX / side
-        left, top = (head[0] + head[2] - side) / 2, (head[1] + head[3] - side) / 2
-        matrix = np.array([[zoom, 0, -left * zoom], [0, zoom, -top * zoom]])
-        crops[row] = cv2.warpAffine(
-            image_bgr,
-            matrix,
-            (INPUT_PX, INPUT_PX),
-            flags=cv2.INTER_LINEAR if zoom > 1 else cv2.INTER_AREA,
-            borderMode=cv2.BORDER_REPLICATE,
+        crops[row] = square_view(
+            image_bgr, (head[0] + head[2] - side) / 2, (head[1] + head[3] - side) / 2, side, INPUT_PX
         )
-    return np.ascontiguousarray(crops[..., ::-1])
+    return crops
 
 
 def _moved(heads_xyxy: np.ndarray, moved: np.ndarray) -> np.ndarray:
