@@ -9,7 +9,7 @@ import signal
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Optional
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -91,16 +91,16 @@ app = typer.Typer(
 def run(
     videos: Annotated[list[Path], typer.Argument(metavar="VIDEO...", help="Recorded lectures.", show_default=False)],
     out: Annotated[Path, typer.Option(help="Folder of the sessions.")] = Path("sessions"),
-    course: Annotated[Optional[str], typer.Option(help="Course whose approval and opt-outs apply.")] = None,  # noqa: UP045
+    course: Annotated[str | None, typer.Option(help="Course whose approval and opt-outs apply.")] = None,
     approved_by: Annotated[str | None, typer.Option(help="Who approved this recording, if not on record.")] = None,
-    profile: Annotated[Profile | None, typer.Option(help="All six states, or behaviour only. [default: full]")] = None,
-    blur: Annotated[Blur | None, typer.Option(help="Whose heads are covered. [default: opted-out]")] = None,
-    cover: Annotated[Optional[str], typer.Option(help="solid or pixelate. [default: solid]")] = None,  # noqa: UP045
-    detector: Annotated[str | None, typer.Option(help="Weights: a name or a file. [default: students]")] = None,
-    imgsz: Annotated[Optional[int], typer.Option(help="Detector's image size, px. [default: 960]")] = None,  # noqa: UP045
-    rate: Annotated[Optional[float], typer.Option(help="Analysed frames per second. [default: 5]")] = None,  # noqa: UP045
-    device: Annotated[Optional[str], typer.Option(help="auto, cpu or cuda:N. [default: auto]")] = None,  # noqa: UP045
-    config: Annotated[Optional[Path], typer.Option(help="YAML with any setting.")] = None,  # noqa: UP045
+    profile: Annotated[Profile | None, typer.Option(help="All six states, or behaviour only; full by default.")] = None,
+    blur: Annotated[Blur | None, typer.Option(help="Whose heads are covered; opted-out by default.")] = None,
+    cover: Annotated[str | None, typer.Option(help="solid or pixelate; solid by default.")] = None,
+    detector: Annotated[str | None, typer.Option(help="Weights: a name or a file; students by default.")] = None,
+    imgsz: Annotated[int | None, typer.Option(help="Detector's image size, px; 960 by default.")] = None,
+    rate: Annotated[float | None, typer.Option(help="Analysed frames per second; 5 by default.")] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu or cuda:N; auto by default.")] = None,
+    config: Annotated[Path | None, typer.Option(help="YAML with any setting.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing session.")] = False,
     keep_audio: Annotated[bool, typer.Option("--keep-audio", help="Keep the sound; voices identify people.")] = False,
 ) -> None:

@@ -119,8 +119,8 @@ def analyse(
         raise VideoError(f"{info.name}: no frame could be decoded; export the recording again as MP4")
     watch.lap("decode")
 
-    student_of = assign_students(book, settings.seats, interval)
     frames_seen, times = list(buffer.frames), list(buffer.times)
+    student_of = assign_students(book, settings.seats.for_clip(len(times), interval), interval)
     rows = buffer.table()
     hidden, student_of = _split_opted_out(rows, student_of, policy, info)
     observations = complete_head_boxes(

@@ -76,7 +76,8 @@ def seconds(observations: pd.DataFrame, duration_s: float, interval_s: float, se
     groups = seen.groupby(["student", "second"])
     mean = groups[["yaw", "pitch", "roll", "eye_open", "mouth_open", "brow_furrow", "motion", *behaviours]].mean()
     mean["mouth_motion"] = groups["mouth_open"].std(ddof=0).where(groups["mouth_open"].count() >= 3)
-    expected = max(1.0, 1.0 / interval_s)
+    length_s = np.minimum(1.0, duration_s - mean.index.get_level_values("second"))  # the last second may be a part
+    expected = np.maximum(1.0, length_s / interval_s)
     mean["body"] = (groups.size() / expected).clip(upper=1)
     mean["face"] = (groups["yaw"].count() / expected).clip(upper=1)
     places = seen.assign(middle=(seen["x1"] + seen["x2"]) / 2, height=seen["y2"] - seen["y1"])

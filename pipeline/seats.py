@@ -38,6 +38,17 @@ class SeatSettings(BaseModel):
         0.2, gt=0, description="box heights between the middles of neighbours in depth above which a new row begins"
     )
 
+    def for_clip(self, frames: int, interval_s: float) -> SeatSettings:
+        """The limits for a clip of so many analysed frames: never more than half of it, so that one second has
+        students too.
+        """
+        half = max(1, frames // 2)
+        limits = {
+            "min_sightings": min(self.min_sightings, half),
+            "min_seen_s": min(self.min_seen_s, half * interval_s),
+        }
+        return self.model_copy(update=limits)
+
 
 SAMPLES = 32
 """Places remembered per track."""

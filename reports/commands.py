@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
@@ -12,7 +12,7 @@ def report(
     sessions: Annotated[list[Path], typer.Argument(help="Session folders made by engage run.", show_default=False)],
     paper: Annotated[str, typer.Option(help="Size of the page: a4 or letter.")] = "a4",
     out: Annotated[
-        Optional[Path],  # noqa: UP045  (typer on Python 3.10)
+        Path | None,
         typer.Option(help="A .pdf file for one session, else a folder; default: report.pdf in each session."),
     ] = None,
 ) -> None:

@@ -246,3 +246,10 @@ def test_in_the_demo_all_twelve_are_numbered_by_seat_and_who_returns_keeps_the_n
         halves.update(seen_as[number])
     assert halves[WHO_LEAVES, "before"] >= 10 * rate
     assert halves[WHO_LEAVES, "after"] >= 13 * rate
+
+
+@pytest.mark.parametrize(("frames", "sightings", "seconds"), [(1, 1, 0.2), (4, 2, 0.4), (100, 3, 1.0)])
+def test_a_clip_shorter_than_the_limits_has_students_too(frames, sightings, seconds):
+    limits = SeatSettings(min_sightings=3, min_seen_s=1.0).for_clip(frames, 0.2)
+    assert limits.min_sightings == sightings
+    assert limits.min_seen_s == pytest.approx(seconds)
