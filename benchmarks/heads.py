@@ -42,7 +42,8 @@ def demo_rows(every: int) -> list[dict[str, Any]]:
             heads = np.array([p["head_bbox"] for p in people], float)
             bodies = np.array([p["visible_bbox"] for p in people], float)
             faces = face_reader.read(image, bodies)
-            whole = head_reader.read(image, bodies, np.array([p["id"] for p in people]), faces.head_xyxy)
+            ids = np.array([p["id"] for p in people])
+            whole = head_reader.read(image, bodies, ids, faces.head_xyxy, faces.pose_deg)
             alone = model.read(crop_heads(image, heads)).pose_deg
             for i, person in enumerate(people):
                 x, y = (heads[i, :2] + heads[i, 2:]) / 2
@@ -55,7 +56,7 @@ def demo_rows(every: int) -> list[dict[str, Any]]:
                         "px": heads[i, 3] - heads[i, 1],
                         "true": true,
                         "head network, head boxes": alone[i, :2],
-                        "head network, body boxes": whole.pose_deg[i, :2],
+                        "both, body boxes": whole.pose_deg[i, :2],
                         "face landmarks, body boxes": faces.pose_deg[i, :2],
                     }
                 )

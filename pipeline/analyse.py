@@ -166,7 +166,7 @@ def _read_permitted(
     allowed = np.array([not policy.opted_out(*_head_place(box, width, height)) for box in found.boxes_xyxy], bool)
     boxes = found.boxes_xyxy[allowed]
     read = face_reader.read(frame.image, boxes)
-    heads = head_reader.read(frame.image, boxes, tracks[allowed], read.head_xyxy)
+    heads = head_reader.read(frame.image, boxes, tracks[allowed], read.head_xyxy, read.pose_deg)
     faces = Faces.unseen(len(found))
     faces.head_xyxy[allowed], faces.pose_deg[allowed], faces.cues[allowed] = heads.head_xyxy, heads.pose_deg, read.cues
     return faces

@@ -23,6 +23,9 @@ REGION_MARGIN = 1.15
 HEADROOM = 0.1
 """Share of the region above the box: detectors cut hair."""
 
+LANDMARK_ERROR_DEG = np.array([3.0, 6.0, 3.0])
+"""Expected error of yaw, pitch, roll by face landmarks where they see a face (``benchmarks/heads.py``, rounded up)."""
+
 LOOKS = 2
 """Times the network corrects a guessed place before the head is read there: one correction reaches 0.4 heads."""
 
@@ -70,7 +73,14 @@ class HeadReader:
         self._model = HeadModel(device=device)
         self._places: dict[int, np.ndarray] = {}
 
-    def read(self, image_bgr: np.ndarray, boxes_xyxy: np.ndarray, tracks: np.ndarray, faces_xyxy: np.ndarray) -> Heads:
+    def read(
+        self,
+        image_bgr: np.ndarray,
+        boxes_xyxy: np.ndarray,
+        tracks: np.ndarray,
+        faces_xyxy: np.ndarray,
+        landmarks_deg: np.ndarray,
+    ) -> Heads:
         """Read the heads of one frame.
 
         Args:
@@ -78,6 +88,7 @@ class HeadReader:
             boxes_xyxy: (n, 4) px, body boxes.
             tracks: (n,) track numbers.
             faces_xyxy: (n, 4) px, heads around faces found, NaN where none was.
+            landmarks_deg: (n, 3) yaw, pitch, roll of the faces found, NaN where none was.
         """
         found = ~np.isnan(faces_xyxy[:, 0])
         for row in np.flatnonzero(found):
@@ -89,11 +100,13 @@ class HeadReader:
             moved = self._model.read(crop_heads(image_bgr, heads[blind])).moved
             heads[blind] = _moved(heads[blind], moved)
         reading = self._model.read(crop_heads(image_bgr, heads))
-        sure = (reading.doubt_deg[:, :2].max(axis=1, initial=0.0) <= self.settings.max_doubt_deg) & (
-            heads[:, 3] - heads[:, 1] >= self.settings.min_head_px
+        pose, supported = combine(reading.pose_deg, reading.doubt_deg, landmarks_deg)
+        sure = supported | (reading.doubt_deg[:, :2].max(axis=1, initial=0.0) <= self.settings.max_doubt_deg)
+        sure &= heads[:, 3] - heads[:, 1] >= self.settings.min_head_px
+        return Heads(
+            np.where((found | sure)[:, None], heads, np.nan),
+            np.where(sure[:, None], pose, np.nan),
         )
-        pose = np.where(sure[:, None], reading.pose_deg, np.nan)
-        return Heads(np.where((found | sure)[:, None], heads, np.nan), pose)
 
     def _place(self, track: int) -> np.ndarray:
         if track in self._places:
@@ -105,6 +118,27 @@ class HeadReader:
     def _remember(self, track: int, place: np.ndarray) -> None:
         past = self._places.get(track, place)
         self._places[track] = self.MEMORY * past + (1 - self.MEMORY) * place
+
+
+def combine(network_deg: np.ndarray, doubt_deg: np.ndarray, landmarks_deg: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Angles from the network and from face landmarks, weighted by the inverse square of their expected errors.
+
+    Landmarks are the finer ones on a large face seen from the front, and plain wrong on a face that is hardly there:
+    where the two contradict each other the network is believed.
+
+    Args:
+        network_deg: (n, 3) yaw, pitch, roll.
+        doubt_deg: (n, 3) the network's expected errors.
+        landmarks_deg: (n, 3), NaN where no face was found.
+
+    Returns:
+        (n, 3) angles, and (n,) whether landmarks took part.
+    """
+    apart = np.abs(network_deg - landmarks_deg)
+    supported = (apart <= 2 * (doubt_deg + LANDMARK_ERROR_DEG)).all(axis=1)  # False for NaN
+    weight = doubt_deg**2 / (doubt_deg**2 + LANDMARK_ERROR_DEG**2)
+    mixed = network_deg + weight * (np.nan_to_num(landmarks_deg) - network_deg)
+    return np.where(supported[:, None], mixed, network_deg), supported
 
 
 def share_of_box(heads_xyxy: np.ndarray, boxes_xyxy: np.ndarray) -> np.ndarray:

@@ -97,7 +97,7 @@ def test_heads_of_the_demo_are_read_where_and_as_they_are() -> None:
             present += len(people)
             boxes = np.array([p["visible_bbox"] for p in people], float)
             faces: Faces = face_reader.read(image, boxes)
-            heads = head_reader.read(image, boxes, np.array([p["id"] for p in people]), faces.head_xyxy)
+            heads = head_reader.read(image, boxes, np.array([p["id"] for p in people]), faces.head_xyxy, faces.pose_deg)
             for person, head, pose in zip(people, heads.head_xyxy, heads.pose_deg, strict=True):
                 if np.isnan(head).any():
                     continue

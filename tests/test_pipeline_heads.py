@@ -13,6 +13,7 @@ from pipeline.heads import (
     PRIOR,
     HeadReader,
     HeadSettings,
+    combine,
     complete_head_boxes,
     from_share,
     head_region,
@@ -21,6 +22,7 @@ from pipeline.heads import (
 from pipeline.session import BOX, HEAD_BOX
 
 BODY = (100.0, 50.0, 200.0, 250.0)
+UNSEEN_POSE = np.full((1, 3), np.nan)
 
 
 def rows(heads: list[tuple[float, ...] | None], student: int = 1, body: tuple[float, ...] = BODY) -> pd.DataFrame:
@@ -80,7 +82,9 @@ def test_the_search_region_spans_the_boxs_middle_and_top(body: tuple[float, ...]
 
 def test_no_people_no_heads() -> None:
     reader = HeadReader(HeadSettings())
-    heads = reader.read(np.zeros((90, 120, 3), np.uint8), np.zeros((0, 4)), np.zeros(0, int), np.zeros((0, 4)))
+    heads = reader.read(
+        np.zeros((90, 120, 3), np.uint8), np.zeros((0, 4)), np.zeros(0, int), np.zeros((0, 4)), np.zeros((0, 3))
+    )
     assert heads.head_xyxy.shape == (0, 4)
     assert heads.pose_deg.shape == (0, 3)
 
@@ -88,13 +92,46 @@ def test_no_people_no_heads() -> None:
 @pytest.mark.parametrize("body", [(-30.0, -30.0, -5.0, -5.0), (0.0, 0.0, 6.0, 6.0), (110.0, 80.0, 400.0, 300.0)])
 def test_boxes_at_and_beyond_the_edge_do_not_break_the_reader(body: tuple[float, ...]) -> None:
     reader = HeadReader(HeadSettings())
-    heads = reader.read(np.zeros((90, 120, 3), np.uint8), np.array([body]), np.array([1]), np.full((1, 4), np.nan))
+    heads = reader.read(
+        np.zeros((90, 120, 3), np.uint8), np.array([body]), np.array([1]), np.full((1, 4), np.nan), UNSEEN_POSE
+    )
     assert np.isnan(heads.pose_deg).all() or np.isfinite(heads.pose_deg).all()
 
 
 def test_a_head_smaller_than_the_limit_is_not_believed() -> None:
     reader = HeadReader(HeadSettings(min_head_px=40, max_doubt_deg=1000))
     face = np.array([[10.0, 10.0, 34.0, 40.0]])
-    heads = reader.read(np.zeros((90, 120, 3), np.uint8), np.array([[0.0, 0.0, 60.0, 80.0]]), np.array([1]), face)
+    heads = reader.read(
+        np.zeros((90, 120, 3), np.uint8), np.array([[0.0, 0.0, 60.0, 80.0]]), np.array([1]), face, UNSEEN_POSE
+    )
     assert np.isnan(heads.pose_deg).all()
     np.testing.assert_allclose(heads.head_xyxy, face)  # the face was found all the same
+
+
+def test_without_landmarks_the_network_speaks_alone() -> None:
+    network = np.array([[40.0, -10.0, 5.0]])
+    pose, supported = combine(network, np.full((1, 3), 4.0), UNSEEN_POSE)
+    np.testing.assert_allclose(pose, network)
+    assert not supported.any()
+
+
+def test_landmarks_that_contradict_the_network_are_not_believed() -> None:
+    network = np.array([[70.0, 0.0, 0.0]])
+    pose, supported = combine(network, np.full((1, 3), 4.0), np.zeros((1, 3)))
+    np.testing.assert_allclose(pose, network)
+    assert not supported.any()
+
+
+angles = st.tuples(*[st.floats(-80, 80)] * 3).map(lambda values: np.array([values]))
+
+
+@given(network=angles, landmarks=angles, doubt=st.floats(0.5, 60))
+def test_the_answer_lies_between_the_two_and_nearer_to_the_surer(
+    network: np.ndarray, landmarks: np.ndarray, doubt: float
+) -> None:
+    pose, supported = combine(network, np.full((1, 3), doubt), landmarks)
+    low, high = np.minimum(network, landmarks), np.maximum(network, landmarks)
+    assert (pose >= low - 1e-9).all()
+    assert (pose <= high + 1e-9).all()
+    if supported.all() and doubt > 6:
+        assert (np.abs(pose - landmarks) <= np.abs(pose - network) + 1e-9).all()
