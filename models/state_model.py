@@ -66,7 +66,7 @@ S = State
 BIAS: dict[State, float] = {
     S.ATTENTIVE: 0.5,
     S.DISTRACTED: 0.0,
-    S.CONFUSED: -0.7,
+    S.CONFUSED: -1.0,
     S.BORED: -0.7,
     S.DISCUSSING: -0.7,
     S.TAKING_NOTES: 0.0,
@@ -75,11 +75,12 @@ BIAS: dict[State, float] = {
 WEIGHTS: dict[State, dict[str, float]] = {
     S.ATTENTIVE: {"ahead": 2.0, "lookup": 2.0, "raise_hand": 1.5, "away": -1.0, "down": -0.5, "tilted": -0.8},
     S.DISTRACTED: {"away": 1.8, "turn_head": 1.0, "hidden": 0.6, "down": 0.5, "mutual": -1.0, "write": -1.5},
-    S.CONFUSED: {"furrowed": 1.5, "tilted": 1.5, "ahead": 1.0},
+    S.CONFUSED: {"furrowed": 2.0, "tilted": 1.0, "ahead": 1.0},
     S.BORED: {"drowsy": 1.8, "yawning": 1.5, "tilted": 1.0, "still": 0.5, "ahead": 0.4, "down": 0.4},
     S.DISCUSSING: {"mutual": 2.5, "discuss": 2.5, "talking": 1.0, "away": 0.6},
     S.TAKING_NOTES: {"down": 1.8, "write": 2.5, "read": 1.2, "hidden": 0.8, "talking": -0.5},
 }
+"""No single cue outweighs looking ahead for an inferred inner state: a tilted head alone is not confusion."""
 
 
 class StateSettings(BaseModel):

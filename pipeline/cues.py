@@ -32,7 +32,10 @@ class CueSettings(BaseModel):
     seat_pitch_deg: float = Field(10.0, ge=0, description="deg a seat's forward pitch may differ from the class's")
     seat_roll_deg: float = Field(10.0, ge=0, description="deg a seat's usual roll may differ from the class's")
     mutual_deg: float = Field(
-        15.0, ge=0, description="deg of yaw towards each other from which two neighbours face each other"
+        25.0,
+        ge=0,
+        description="deg of yaw towards each other from which two neighbours face each other; talking to the next seat"
+        " turns a head by 45 and more, and a reading may be 15 off",
     )
     neighbour_heights: float = Field(1.6, gt=0, description="body heights within which another student is a neighbour")
 
@@ -86,7 +89,8 @@ def seconds(observations: pd.DataFrame, duration_s: float, interval_s: float, se
     table[["body", "face"]] = table[["body", "face"]].fillna(0.0)
     usually = seen.groupby("student")["yaw"].apply(lambda yaw: yaw.notna().mean()).astype(float)
     table["usually_seen"] = table["student"].map(usually)
-    forward = _forward(seen, settings, settings.baseline_s / interval_s)
+    enough_s = min(settings.baseline_s, duration_s / 2)  # in a short clip even half of it has to do
+    forward = _forward(seen, settings, enough_s / interval_s)
     for column in ("yaw", "pitch", "roll"):
         table[column] = table[column] - table["student"].map(forward[column])
     table["brow"] = table["brow_furrow"] - table["student"].map(seen.groupby("student")["brow_furrow"].median())
