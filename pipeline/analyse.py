@@ -17,13 +17,14 @@ from models.state_model import posterior
 from pipeline import appearance
 from pipeline.anonymise import regions_to_cover
 from pipeline.cues import add_motion, seconds
-from pipeline.detect import Detections, Detector
+from pipeline.detect import Detections, Detector, choose_device
 from pipeline.errors import VideoError
 from pipeline.faces import FaceReader, Faces
 from pipeline.heads import HeadReader, complete_head_boxes, head_region
 from pipeline.observations import ObservationBuffer, fill_gaps, in_contract_order, of_students
 from pipeline.progress import Progress
 from pipeline.seats import TrackletBook, assign_students
+from pipeline.session import BOX
 from pipeline.settings import Settings
 from pipeline.track import Tracker
 from pipeline.video import Frame, VideoInfo, VideoReader, prefetch
@@ -40,7 +41,7 @@ class Analysis:
         interval_s: nominal time between analysed frames.
         analysed_frames: how many were analysed.
         observations, states, events: tables.
-        covers: regions to cover on analysed frames: ``t``, ``student`` (negative for people who are no students),
+        covers: regions to cover on analysed frames: ``t``, ``student`` (a key per person, not the tables' number),
             ``x1 y1 x2 y2``.
         students: number of students.
         warnings: what the user should know about the video.
@@ -91,7 +92,7 @@ def analyse(
     book = TrackletBook()
     buffer = ObservationBuffer(detector.behaviour_names)
     watch = _Stopwatch()
-    head_reader = HeadReader(settings.heads)
+    head_reader = HeadReader(settings.heads, choose_device(settings.device))
     with (
         # closed at the end: the reader cannot be while the thread ahead is in it
         closing(prefetch(reader.frames(settings.rate), depth=2 * settings.detect.batch)) as frames,
@@ -120,14 +121,14 @@ def analyse(
     watch.lap("decode")
 
     frames_seen, times = list(buffer.frames), list(buffer.times)
-    student_of = assign_students(book, settings.seats.for_clip(len(times), interval), interval)
+    everybody = assign_students(book, settings.seats.for_clip(len(times), interval), interval)
     rows = buffer.table()
-    hidden, student_of = _split_opted_out(rows, student_of, policy, info)
+    hidden, student_of = _split_opted_out(rows, everybody, policy, info)
     observations = complete_head_boxes(
         fill_gaps(of_students(rows[~hidden], student_of), frames_seen, times, settings.max_fill_s)
     )
     observations["motion"] = add_motion(observations)
-    covers = _covers(rows, hidden, observations, policy, settings)
+    covers = _covers(rows if policy.everyone else rows[hidden], everybody, settings)
     cues = seconds(observations, reader.duration, interval, settings.cues)
     states = posterior(cues, settings.profile, settings.states)
     events = unusual_spans(_places(observations), settings.anomaly)
@@ -163,7 +164,7 @@ def _read_permitted(
 ) -> Faces:
     """Faces and heads of everybody but those who sit where somebody opted out; their rows stay NaN."""
     height, width = frame.image.shape[:2]
-    allowed = np.array([not policy.opted_out(*_head_place(box, width, height)) for box in found.boxes_xyxy], bool)
+    allowed = ~_opted_out(found.boxes_xyxy, policy, width, height)
     boxes = found.boxes_xyxy[allowed]
     read = face_reader.read(frame.image, boxes)
     heads = head_reader.read(frame.image, boxes, tracks[allowed], read.head_xyxy, read.pose_deg)
@@ -172,10 +173,12 @@ def _read_permitted(
     return faces
 
 
-def _head_place(box_xyxy: np.ndarray, width: int, height: int) -> tuple[float, float]:
-    """Relative centre of the region that holds the head."""
-    x, y, side = head_region(box_xyxy)
-    return (x + side / 2) / width, (y + side / 2) / height
+def _opted_out(boxes_xyxy: np.ndarray, policy: CoverPolicy, width: int, height: int) -> np.ndarray:
+    """Which people (n,) have the middle of their head region in the seat of somebody who said no."""
+    if not policy.zones:
+        return np.zeros(len(boxes_xyxy), bool)
+    regions = (head_region(box) for box in boxes_xyxy)
+    return np.array([policy.opted_out((x + side / 2) / width, (y + side / 2) / height) for x, y, side in regions], bool)
 
 
 def _split_opted_out(
@@ -186,8 +189,7 @@ def _split_opted_out(
     A student counts as opted out when most of the rows lie in an opted-out zone; rows of others within a zone are
     hidden one by one, because whoever it is may be the one who said no.
     """
-    boxes = rows[["x1", "y1", "x2", "y2"]].to_numpy(float)
-    in_zone = np.array([policy.opted_out(*_head_place(box, info.width, info.height)) for box in boxes], bool)
+    in_zone = _opted_out(rows[list(BOX)].to_numpy(float), policy, info.width, info.height)
     student = rows["track"].map(student_of)
     share = pd.Series(in_zone).groupby(student.to_numpy()).mean()
     gone = set(share.index[share > 0.5].astype(int))
@@ -197,20 +199,14 @@ def _split_opted_out(
     return hidden, {track: number[old] for track, old in student_of.items() if old in number}
 
 
-def _covers(
-    rows: pd.DataFrame,
-    hidden: np.ndarray,
-    observations: pd.DataFrame,
-    policy: CoverPolicy,
-    settings: Settings,
-) -> pd.DataFrame:
-    """Regions to cover: hidden people always; with everyone covered also students and every passing detection."""
-    nobody = rows if policy.everyone else rows[hidden]
-    strangers = complete_head_boxes(nobody.assign(student=-nobody["track"]))
-    parts = [regions_to_cover(strangers, settings.cover)]
-    if policy.everyone:
-        parts.append(regions_to_cover(observations, settings.cover))
-    return pd.concat(parts, ignore_index=True)
+def _covers(people: pd.DataFrame, student_of: dict[int, int], settings: Settings) -> pd.DataFrame:
+    """Regions to cover of these rows of tracks, one key per person.
+
+    Tracks of one student share a key, so that the cover also bridges the gaps between them; a track that is no
+    student's has a key of its own.
+    """
+    owner = people["track"].map(student_of).fillna(-people["track"])
+    return regions_to_cover(complete_head_boxes(people.assign(student=pd.factorize(owner)[0])), settings.cover)
 
 
 def _places(observations: pd.DataFrame) -> pd.DataFrame:

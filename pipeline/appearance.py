@@ -1,8 +1,8 @@
 """What a person looks like, as a short vector to tell people apart within one lecture.
 
-Colour histograms of clothes and hair, in three bands from head to lap. On the boxes of our own detector they separate
-same from different people better than features pooled from the detector's maps (``benchmarks/appearance.py``), cost a
-tenth of a millisecond per person, and hold nothing a face could be rebuilt from. They are kept in memory only.
+Colour histograms of clothes and hair, in three bands from head to lap. They separate same from different people
+better than features pooled from the detector's maps at the same cost (``benchmarks/appearance.py``), and hold nothing a
+face could be rebuilt from. They are kept in memory only.
 """
 
 from __future__ import annotations

@@ -168,8 +168,8 @@ def head_pose(points: np.ndarray) -> np.ndarray:
 
     The sideways axis is the mean of ``MIRRORED`` differences, the upright axis runs from chin to forehead made
     orthogonal to it (Gram–Schmidt), the facing direction is their cross product. No camera model is needed because
-    Face Mesh gives depth in the same unit as width. Flatter than the truth for large turns (slope 0.6 to 0.7 on the
-    demo clip), exact near the front.
+    Face Mesh gives depth in the same unit as width. Flatter than the truth for large turns, exact near the
+    front.
 
     Args:
         points: (468, 3) landmarks; x right, y down, z away from the camera, one unit.

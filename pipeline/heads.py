@@ -65,13 +65,18 @@ class Heads:
 class HeadReader:
     """Reads every head with the head network; remembers per track where the head sits in the body box."""
 
-    MEMORY = 0.9
-    """Weight of the past in a track's remembered place, per sighting."""
+    MEMORY, CLASS_MEMORY = 0.9, 0.99
+    """Weight of the past in a track's and in the class's remembered place, per sighting."""
+
+    MOST_TRACKS = 512
+    """Tracks remembered; the oldest are forgotten, so that time and memory do not grow with the lecture."""
 
     def __init__(self, settings: HeadSettings, device: str = "cpu") -> None:
         self.settings = settings
         self._model = HeadModel(device=device)
         self._places: dict[int, np.ndarray] = {}
+        self._class_place = np.array(PRIOR)
+        self._sightings = 0
 
     def read(
         self,
@@ -93,7 +98,7 @@ class HeadReader:
         found = ~np.isnan(faces_xyxy[:, 0])
         for row in np.flatnonzero(found):
             self._remember(int(tracks[row]), share_of_box(faces_xyxy[row : row + 1], boxes_xyxy[row : row + 1])[0])
-        places = np.array([self._place(int(track)) for track in tracks]).reshape(-1, 4)
+        places = np.array([self._places.get(int(track), self._class_place) for track in tracks]).reshape(-1, 4)
         heads = np.where(found[:, None], faces_xyxy, from_share(places, boxes_xyxy))
         blind = np.flatnonzero(~found)
         for _ in range(LOOKS if len(blind) else 0):
@@ -108,16 +113,14 @@ class HeadReader:
             np.where(sure[:, None], pose, np.nan),
         )
 
-    def _place(self, track: int) -> np.ndarray:
-        if track in self._places:
-            return self._places[track]
-        if len(self._places) >= ENOUGH_FACES:
-            return np.median(list(self._places.values()), axis=0)
-        return np.array(PRIOR)
-
     def _remember(self, track: int, place: np.ndarray) -> None:
         past = self._places.get(track, place)
         self._places[track] = self.MEMORY * past + (1 - self.MEMORY) * place
+        if len(self._places) > self.MOST_TRACKS:
+            del self._places[next(iter(self._places))]
+        self._sightings += 1
+        kept = min(self.CLASS_MEMORY, 1 - 1 / (1 + self._sightings))  # a plain mean at first, the prior one of it
+        self._class_place = kept * self._class_place + (1 - kept) * place
 
 
 def combine(network_deg: np.ndarray, doubt_deg: np.ndarray, landmarks_deg: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -135,3 +135,14 @@ def test_the_answer_lies_between_the_two_and_nearer_to_the_surer(
     assert (pose <= high + 1e-9).all()
     if supported.all() and doubt > 6:
         assert (np.abs(pose - landmarks) <= np.abs(pose - network) + 1e-9).all()
+
+
+def test_what_is_remembered_of_tracks_does_not_grow_with_the_lecture() -> None:
+    reader = HeadReader(HeadSettings())
+    image, body, face = np.zeros((90, 120, 3), np.uint8), np.array([[10.0, 10, 60, 80]]), np.array([[20.0, 12, 44, 42]])
+    for track in range(1, HeadReader.MOST_TRACKS + 40):
+        reader._remember(track, share_of_box(face, body)[0])
+    assert len(reader._places) == HeadReader.MOST_TRACKS
+    np.testing.assert_allclose(reader._class_place, share_of_box(face, body)[0], atol=0.01)
+    heads = reader.read(image, body, np.array([10_000]), np.full((1, 4), np.nan), UNSEEN_POSE)
+    assert heads.pose_deg.shape == (1, 3)  # a new track starts from the class's place

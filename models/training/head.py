@@ -124,7 +124,8 @@ def loss(outputs: Tensor, targets: Tensor) -> Tensor:
 
 
 def train(images: Tensor, labels: Tensor, *, epochs: int, batch: int, seed: int, say: Callable[[str], None]) -> HeadNet:
-    """Train from scratch: AdamW, one-cycle learning rate (Smith & Topin 2018), weights averaged over the last quarter.
+    """Train from scratch: AdamW, one-cycle learning rate (Smith & Topin 2018), and a
+    moving average of the weights over about 200 steps.
 
     Args:
         images: see ``load_heads``.
