@@ -5,3 +5,9 @@ class ModelFileError(ValueError):
     """A weights file is missing, damaged or not a model of the kind asked for."""
 
     exit_code = 2
+
+
+class TrainingDataError(ValueError):
+    """Training data are missing, damaged or contradict themselves."""
+
+    exit_code = 2
