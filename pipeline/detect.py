@@ -6,25 +6,30 @@ Ultralytics detection model.
 
 from __future__ import annotations
 
-import contextlib
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from models.errors import ModelFileError
+from models.exported import find_form
 from models.registry import DEFAULT_DETECTOR, WeightsFile, find_weights
+from models.yolo import BEHAVIOURS, Backend, load_yolo, wants_openvino
 from pipeline.errors import InputError
+
+if TYPE_CHECKING:
+    from models.behaviour import BehaviourModel
 
 STUDENT_CLASSES = ("student", "person")
 """Class names that mean "a person", best first; a model with neither must name behaviours instead."""
 
-BEHAVIOURS = ("write", "read", "lookup", "turn_head", "raise_hand", "stand", "discuss")
-"""Behaviour classes of the classroom sets (ClaBehavior; Wang et al. 2023, Systems 11(7):372)."""
+GROUP_CLASS = "discuss"
+"""The class whose box holds several students, in a model that also finds them one by one."""
+
+GROUP_SHARE = 0.7
+"""Share of a student's box inside a group's box from which the student belongs to the group."""
 
 
 class DetectSettings(BaseModel):
@@ -35,7 +40,7 @@ class DetectSettings(BaseModel):
     weights: str = Field(DEFAULT_DETECTOR, description="name of shipped or official weights, or a path")
     imgsz: int = Field(960, ge=160, le=4096, description="longer side of the network's input, px")
     confidence: float = Field(
-        0.25, gt=0, lt=1, description="lowest score kept; higher loses back rows, lower adds bags and coats"
+        0.2, gt=0, lt=1, description="lowest score kept; higher loses back rows, lower adds bags and coats"
     )
     iou: float = Field(0.6, gt=0, lt=1, description="overlap above which the weaker of two boxes is dropped")
     nested: float = Field(
@@ -44,7 +49,13 @@ class DetectSettings(BaseModel):
         le=1,
         description="share of a box inside another, with one top or bottom, above which both are one person",
     )
+    behaviour: bool = Field(
+        True, description="also read what each student does, from the picture of that student; costs about a third more"
+    )
     max_students: int = Field(200, ge=1, description="most boxes per frame")
+    backend: Backend = Field(
+        "auto", description="what runs the networks; auto: openvino on a CPU where such a form of the weights is there"
+    )
     batch: int = Field(4, ge=1, description="frames per network call")
 
 
@@ -75,9 +86,18 @@ class Detector(Protocol):
 
     behaviour_names: tuple[str, ...]
     weights: WeightsFile
+    behaviour_weights: WeightsFile | None
+    """Of the classifier that reads behaviours, where the detector has one."""
 
     def detect(self, images: Sequence[np.ndarray]) -> list[Detections]:
-        """Detections of each (h, w, 3) uint8 BGR image, all of one size."""
+        """Detections of each (h, w, 3) uint8 BGR image, all of one size; behaviours as far as boxes tell them."""
+        ...
+
+    def read_behaviours(self, image_bgr: np.ndarray, found: Detections, allowed: np.ndarray) -> Detections:
+        """The same detections with the behaviours of the ``allowed`` (mask (n,)) read from their pictures.
+
+        Apart from ``detect``, so that nobody who said no is read: only then is it known who is where.
+        """
         ...
 
 
@@ -103,7 +123,11 @@ def choose_device(name: str) -> str:
 
 
 class UltralyticsDetector:
-    """Any Ultralytics detection model; COCO's ``person`` counts as student."""
+    """Any Ultralytics detection model; COCO's ``person`` counts as student.
+
+    A model of people is joined by the behaviour classifier (``models/behaviour.py``); one whose classes are behaviours
+    needs no other.
+    """
 
     def __init__(self, settings: DetectSettings, device: str = "auto") -> None:
         """Load the model.
@@ -115,10 +139,23 @@ class UltralyticsDetector:
         self.settings = settings
         self.device = choose_device(device)
         self.weights = find_weights(settings.weights)
-        self._model = _load(self.weights)
-        names: dict[int, str] = dict(self._model.names)
-        self._classes, self.behaviour_names = _read_classes(names, self.weights)
-        self._behaviour_of = {i: self.behaviour_names.index(n) for i, n in names.items() if n in self.behaviour_names}
+        form = find_form(self.weights) if wants_openvino(settings.backend, self.device) else None
+        if form is None and settings.backend == "openvino":
+            raise InputError(
+                f"{self.weights.path.name}: has no OpenVINO form beside it; use --backend auto or torch, or make one"
+                " with engage train export"
+            )
+        self._model = load_yolo(self.weights, form)
+        self._classes = _read_classes(dict(self._model.names), self.weights)
+        self.behaviour_names = self._classes.behaviours
+        self.behaviour_weights: WeightsFile | None = None
+        self._reader: BehaviourModel | None = None
+        if settings.behaviour and not self.behaviour_names:
+            from models.behaviour import WEIGHTS, BehaviourModel
+
+            self.behaviour_weights = find_weights(str(WEIGHTS))
+            self._reader = BehaviourModel(self.behaviour_weights, self.device, backend=settings.backend)
+            self.behaviour_names = self._reader.names
 
     def detect(self, images: Sequence[np.ndarray]) -> list[Detections]:
         """See ``Detector.detect``."""
@@ -132,8 +169,8 @@ class UltralyticsDetector:
             imgsz=self.settings.imgsz,
             conf=self.settings.confidence,
             iou=self.settings.iou,
-            classes=self._classes,
-            agnostic_nms=True,
+            classes=self._classes.wanted,
+            agnostic_nms=not self._classes.groups,  # a group's box must not suppress its students
             max_det=self.settings.max_students,
             quantize=16 if self.device != "cpu" else None,
             device=self.device,
@@ -145,12 +182,42 @@ class UltralyticsDetector:
     def _one(self, result: Any) -> Detections:
         boxes = result.boxes.xyxy.float().cpu().numpy()
         scores = result.boxes.conf.float().cpu().numpy()
-        behaviours = np.zeros((len(boxes), len(self.behaviour_names)), np.float32)
-        for row, label in enumerate(result.boxes.cls.int().tolist()):
-            if label in self._behaviour_of:
-                behaviours[row, self._behaviour_of[label]] = scores[row]
+        classes = result.boxes.cls.int().cpu().numpy()
+        group = np.isin(classes, self._classes.groups)
+        groups_xyxy, group_scores = boxes[group], scores[group]
+        boxes, scores, classes = boxes[~group], scores[~group], classes[~group]
         keep = distinct_people(boxes, scores, self.settings.nested)
-        return Detections(boxes, scores, behaviours).keep(keep)
+        boxes, scores, classes = boxes[keep], scores[keep], classes[keep]
+        names = [self._model.names[number] for number in classes.tolist()]
+        behaviours = np.array([[own == name for own in self.behaviour_names] for name in names], np.float32)
+        behaviours = behaviours.reshape(len(boxes), len(self.behaviour_names)) * scores[:, None]
+        if self._classes.groups and GROUP_CLASS in self.behaviour_names:
+            behaviours[:, self.behaviour_names.index(GROUP_CLASS)] = in_groups(boxes, groups_xyxy, group_scores)
+        return Detections(boxes, scores, behaviours.astype(np.float32))
+
+    def read_behaviours(self, image_bgr: np.ndarray, found: Detections, allowed: np.ndarray) -> Detections:
+        """See ``Detector.read_behaviours``."""
+        behaviours = np.where(allowed[:, None], found.behaviours, 0).astype(np.float32)
+        if self._reader is not None:
+            read = self._reader.read(image_bgr, found.boxes_xyxy[allowed])
+            # what the group does not say, the picture of the student does
+            behaviours[allowed] += (1 - behaviours[allowed].sum(axis=1, keepdims=True)) * read
+        return Detections(found.boxes_xyxy, found.scores, behaviours)
+
+
+def in_groups(boxes_xyxy: np.ndarray, groups_xyxy: np.ndarray, group_scores: np.ndarray) -> np.ndarray:
+    """(n,) 0 to 1: the best score of a group that a student belongs to.
+
+    Args:
+        boxes_xyxy: (n, 4) px, students.
+        groups_xyxy: (g, 4) px.
+        group_scores: (g,).
+    """
+    low = np.maximum(boxes_xyxy[:, None, :2], groups_xyxy[None, :, :2])
+    high = np.minimum(boxes_xyxy[:, None, 2:], groups_xyxy[None, :, 2:])
+    area = (boxes_xyxy[:, 2:] - boxes_xyxy[:, :2]).prod(axis=1)
+    share = (high - low).clip(0).prod(axis=2) / np.maximum(area, 1e-6)[:, None]
+    return np.where(share > GROUP_SHARE, group_scores[None, :], 0.0).max(axis=1, initial=0.0)
 
 
 def distinct_people(boxes_xyxy: np.ndarray, scores: np.ndarray, nested: float) -> np.ndarray:
@@ -189,41 +256,21 @@ def distinct_people(boxes_xyxy: np.ndarray, scores: np.ndarray, nested: float) -
     return np.sort(np.array(kept, dtype=int))
 
 
-def _load(weights: WeightsFile) -> Any:
-    _keep_ultralytics_quiet()
-    from ultralytics import YOLO
+@dataclass(frozen=True)
+class _Classes:
+    """Class numbers asked of a model, those of them that hold groups, and the behaviours it names itself."""
 
-    try:
-        # Ultralytics prints to stdout what it would rather raise
-        with Path(os.devnull).open("w") as null, contextlib.redirect_stdout(null):
-            model = YOLO(str(weights.path), task="detect")
-            loaded = hasattr(model.model, "model")
-    except Exception as error:  # any damage inside the file surfaces as any exception of pickle, zip or torch
-        raise ModelFileError(
-            f"{weights.path.name}: is not an Ultralytics model ({type(error).__name__});"
-            " give a detection model's .pt file or an official name such as yolo26n.pt"
-        ) from error
-    if not loaded or model.task != "detect":
-        kind = f"a model for the task {model.task!r}" if loaded else "no Ultralytics network"
-        raise ModelFileError(f"{weights.path.name}: holds {kind}; give a detection model's .pt file")
-    return model
+    wanted: list[int]
+    groups: list[int]
+    behaviours: tuple[str, ...]
 
 
-def _keep_ultralytics_quiet() -> None:
-    """No telemetry, no package installs of its own, no log lines between ours."""
-    os.environ.setdefault("YOLO_AUTOINSTALL", "false")
-    os.environ.setdefault("YOLO_OFFLINE", "true")  # else it asks public name servers whether it is online
-    os.environ.setdefault("YOLO_VERBOSE", "false")
-    from ultralytics.utils import SETTINGS
-
-    if SETTINGS.get("sync", False):
-        SETTINGS.update(sync=False)
-
-
-def _read_classes(names: dict[int, str], weights: WeightsFile) -> tuple[list[int], tuple[str, ...]]:
+def _read_classes(names: dict[int, str], weights: WeightsFile) -> _Classes:
     for wanted in STUDENT_CLASSES:
         if wanted in names.values():
-            return [i for i, name in names.items() if name == wanted], ()
+            students = [i for i, name in names.items() if name == wanted]
+            groups = [i for i, name in names.items() if name == GROUP_CLASS]
+            return _Classes(students + groups, groups, ())
     behaviours = tuple(name for name in BEHAVIOURS if name in names.values())
     if not behaviours:
         known = ", ".join(list(names.values())[:5])
@@ -231,4 +278,4 @@ def _read_classes(names: dict[int, str], weights: WeightsFile) -> tuple[list[int
             f"{weights.path.name}: knows no student, person or classroom behaviour (its classes: {known}, …);"
             " give a model trained on people"
         )
-    return [i for i, name in names.items() if name in behaviours], behaviours
+    return _Classes([i for i, name in names.items() if name in behaviours], [], behaviours)

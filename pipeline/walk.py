@@ -89,10 +89,7 @@ def _manifest(
         height=info.height,
         duration=analysis.duration_s,
         software_version=software_version(),
-        models={
-            detector.weights.path.name: detector.weights.sha256,
-            HEAD_WEIGHTS.name: file_sha256(HEAD_WEIGHTS),
-        },
+        models=_model_files(detector),
         config=_config(settings, detector),
         profile=settings.profile,
         course=course,
@@ -108,6 +105,11 @@ def _manifest(
         stage_seconds={stage: round(seconds, 3) for stage, seconds in analysis.stage_seconds.items()},
         warnings=analysis.warnings,
     )
+
+
+def _model_files(detector: Detector) -> dict[str, str]:
+    used = [detector.weights, *([detector.behaviour_weights] if detector.behaviour_weights else [])]
+    return {file.path.name: file.sha256 for file in used} | {HEAD_WEIGHTS.name: file_sha256(HEAD_WEIGHTS)}
 
 
 def _config(settings: Settings, detector: Detector) -> dict[str, Any]:

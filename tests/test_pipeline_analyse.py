@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
+import pytest
+from clips import make_clip
 
 from consent.policy import CoverPolicy, Zone
-from pipeline.analyse import _covers, _opted_out
+from models.registry import WeightsFile
+from pipeline.analyse import Analysis, _covers, _opted_out, analyse
+from pipeline.detect import Detections
+from pipeline.progress import Silent
 from pipeline.render import COVER_GAP_S
-from pipeline.session import BOX, FACE_CUES, HEAD_BOX, HEAD_POSE
+from pipeline.session import BEHAVIOUR_PREFIX, BOX, FACE_CUES, HEAD_BOX, HEAD_POSE
 from pipeline.settings import Settings
 from pipeline.timeline import Timeline
+from pipeline.video import VideoReader
 
 NOBODY_SAID_NO = CoverPolicy(False, (), "")
 SEAT = CoverPolicy(False, (Zone(0.0, 0.0, 0.5, 1.0),), "")
@@ -54,3 +64,55 @@ def test_without_a_seat_nobody_is_taken_for_opted_out() -> None:
 
 def test_who_sits_in_the_zone_is_opted_out_and_the_neighbour_is_not() -> None:
     assert _opted_out(BODIES, SEAT, 1280, 720).tolist() == [True, False]
+
+
+class TwoSeats:
+    """A detector that finds two people in every frame, one in ``SEAT``; notes who may be read and reads those alone."""
+
+    behaviour_names = ("write",)
+    weights = WeightsFile(Path("two.pt"), "0" * 64, "path")
+    behaviour_weights = None
+    boxes_xyxy = np.array([[40.0, 60, 100, 160], [220, 60, 280, 160]], np.float32)
+
+    def __init__(self) -> None:
+        self.allowed: list[list[bool]] = []
+        self.shapes: set[tuple[int, ...]] = set()
+
+    def detect(self, images: Sequence[np.ndarray]) -> list[Detections]:
+        return [Detections(self.boxes_xyxy, np.full(2, 0.9, np.float32), np.zeros((2, 1), np.float32)) for _ in images]
+
+    def read_behaviours(self, image_bgr: np.ndarray, found: Detections, allowed: np.ndarray) -> Detections:
+        self.allowed.append(allowed.tolist())
+        self.shapes.add(image_bgr.shape)
+        return Detections(found.boxes_xyxy, found.scores, allowed[:, None].astype(np.float32))
+
+
+def analysed(folder: Path, detector: TwoSeats, policy: CoverPolicy) -> Analysis:
+    """Pass 1 of two seconds, 10 frames."""
+    clip = make_clip(folder / "clip.mp4", range(10), Fraction(1, 5), rate=5, size=(320, 180))
+    with VideoReader(clip) as reader:
+        return analyse(reader, detector, policy, Settings(), Silent())
+
+
+@pytest.mark.parametrize(
+    ("policy", "allowed"),
+    [
+        (NOBODY_SAID_NO, [True, True]),
+        (CoverPolicy(True, (), ""), [True, True]),  # everybody is covered, nobody said no
+        (SEAT, [False, True]),
+        (CoverPolicy(True, SEAT.zones, ""), [False, True]),
+        (CoverPolicy(False, (*SEAT.zones, Zone(0.5, 0.0, 1.0, 1.0)), ""), [False, False]),
+    ],
+)
+def test_the_behaviour_of_those_who_said_no_is_not_read(tmp_path, policy, allowed) -> None:
+    detector = TwoSeats()
+    analysis = analysed(tmp_path, detector, policy)
+    assert analysis.analysed_frames == 10
+    assert detector.allowed == [allowed] * 10
+    assert detector.shapes == {(180, 320, 3)}
+    assert analysis.students == sum(allowed)
+    rows = analysis.observations
+    observed = rows[rows["observed"]]
+    assert len(observed) == 0 or (observed[BEHAVIOUR_PREFIX + "write"] == 1).all()
+    expected = {tuple(box) for box, may in zip(TwoSeats.boxes_xyxy.tolist(), allowed, strict=True) if may}
+    assert set(observed[list(BOX)].round(1).itertuples(index=False, name=None)) == expected

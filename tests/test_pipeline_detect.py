@@ -1,26 +1,35 @@
 from __future__ import annotations
 
 import pickle
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torchvision.ops import batched_nms
 from truth import DEMO, PEOPLE, iou, visible
 
 from models.errors import ModelFileError
-from models.registry import SHIPPED_FOLDER, WeightsFile
+from models.exported import METADATA, SOURCE, form_folder
+from models.registry import SHIPPED_FOLDER, WeightsFile, file_sha256
+from models.yolo import BEHAVIOURS
 from pipeline.detect import (
-    BEHAVIOURS,
     Detections,
     DetectSettings,
     UltralyticsDetector,
+    _Classes,
     _read_classes,
     choose_device,
     distinct_people,
+    in_groups,
 )
 from pipeline.errors import InputError
 from pipeline.video import VideoReader
@@ -180,18 +189,20 @@ def test_devices_that_are_not_here(cuda_devices, count, name, message):
 
 
 @pytest.mark.parametrize(
-    ("names", "classes", "behaviours"),
+    ("names", "wanted", "groups", "behaviours"),
     [
-        ({0: "student"}, [0], ()),
-        ({0: "person", 1: "bicycle"}, [0], ()),
-        ({0: "bag", 1: "person", 2: "student"}, [2], ()),
-        ({0: "write", 1: "blackboard", 2: "read"}, [0, 2], ("write", "read")),
-        ({2: "stand", 5: "read"}, [2, 5], ("read", "stand")),  # names in the fixed order of BEHAVIOURS
-        (dict(enumerate(reversed(BEHAVIOURS))), list(range(len(BEHAVIOURS))), BEHAVIOURS),
+        ({0: "student"}, [0], [], ()),
+        ({0: "person", 1: "bicycle"}, [0], [], ()),
+        ({0: "bag", 1: "person", 2: "student"}, [2], [], ()),
+        ({0: "student", 1: "discuss"}, [0, 1], [1], ()),
+        ({0: "discuss", 1: "write", 4: "student"}, [4, 0], [0], ()),  # of those who write, each is a student too
+        ({0: "write", 1: "blackboard", 2: "read"}, [0, 2], [], ("write", "read")),
+        ({2: "stand", 5: "read"}, [2, 5], [], ("read", "stand")),  # names in the fixed order of BEHAVIOURS
+        (dict(enumerate(reversed(BEHAVIOURS))), list(range(len(BEHAVIOURS))), [], BEHAVIOURS),
     ],
 )
-def test_classes(names, classes, behaviours):
-    assert _read_classes(names, WEIGHTS) == (classes, behaviours)
+def test_classes(names, wanted, groups, behaviours):
+    assert _read_classes(names, WEIGHTS) == _Classes(wanted, groups, behaviours)
 
 
 @pytest.mark.parametrize("names", [{0: "cat", 1: "dog"}, {0: "Personal computer"}, {}])
@@ -261,6 +272,254 @@ def test_a_missing_device_is_said_before_weights_are_searched(cuda_devices):
     cuda_devices(0)
     with pytest.raises(InputError, match="cuda:7"):
         UltralyticsDetector(DetectSettings(weights="no-such-file.pt"), "cuda:7")
+
+
+# groups
+
+STUDENT_BOX = (100.0, 100, 200, 300)
+NEIGHBOUR = (220.0, 100, 320, 300)
+ALONE = (500.0, 100, 600, 300)
+AROUND_BOTH = (80.0, 80, 340, 320)
+
+
+def boxes(*rows: Sequence[float]) -> np.ndarray:
+    return np.array(rows, np.float32).reshape(-1, 4)
+
+
+def test_nobody_is_in_a_group_where_there_is_none():
+    assert in_groups(boxes(), boxes(AROUND_BOTH), np.array([0.9])).shape == (0,)
+    assert in_groups(boxes(), boxes(), np.zeros(0)).shape == (0,)
+    assert in_groups(boxes(STUDENT_BOX, ALONE), boxes(), np.zeros(0)).tolist() == [0, 0]
+
+
+@pytest.mark.parametrize(
+    ("box", "expected"),
+    [
+        (STUDENT_BOX, 0.8),
+        (ALONE, 0.0),
+        (AROUND_BOTH, 0.8),
+        ((300, 100, 400, 300), 0.0),  # four tenths inside
+        ((260, 100, 360, 300), 0.8),  # eight tenths
+        ((0, 0, 640, 480), 0.0),  # the group is inside, not the student
+        ((100, 100, 100, 300), 0.0),  # no width
+        ((600, 450, 620, 470), 0.0),  # beyond a corner
+    ],
+)
+def test_who_belongs_to_a_group(box, expected):
+    assert in_groups(boxes(box), boxes(AROUND_BOTH), np.array([0.8])).tolist() == [expected]
+
+
+def test_of_two_groups_the_surer_one_counts():
+    groups = boxes(AROUND_BOTH, STUDENT_BOX, ALONE)
+    assert in_groups(boxes(STUDENT_BOX, NEIGHBOUR), groups, np.array([0.3, 0.6, 0.9])).tolist() == [0.6, 0.3]
+
+
+@given(crowds(), crowds())
+def test_a_share_in_groups_is_0_or_one_of_their_scores(crowd, groups):
+    (students, _), (groups_xyxy, scores) = crowd, groups
+    shares = in_groups(students, groups_xyxy, scores)
+    assert shares.shape == (len(students),)
+    assert ((shares >= 0) & (shares <= 1)).all()
+    assert set(shares.tolist()) <= {0.0, *scores.tolist()}
+    fewer = in_groups(students, groups_xyxy[1:], scores[1:])
+    assert (shares >= fewer).all()  # one group more takes nobody out
+    one_by_one = [in_groups(students[i : i + 1], groups_xyxy, scores)[0] for i in range(len(students))]
+    assert shares.tolist() == one_by_one
+
+
+# a model that finds what it is told
+
+
+@dataclass
+class FakeModel:
+    """An Ultralytics model that finds the same boxes in every image: (class, score, box)."""
+
+    names: dict[int, str]
+    seen: Sequence[tuple[int, float, Sequence[float]]] = ()
+
+    def predict(self, images: list[np.ndarray], **asked: Any) -> list[Any]:
+        rows = [row for row in self.seen if row[0] in asked["classes"] and row[1] >= asked["conf"]]
+        label, conf = torch.tensor([row[0] for row in rows]), torch.tensor([row[1] for row in rows])
+        xyxy = torch.tensor([row[2] for row in rows]).reshape(-1, 4).float()
+        kept = batched_nms(xyxy, conf, torch.zeros_like(label) if asked["agnostic_nms"] else label, asked["iou"])
+        kept = kept[: asked["max_det"]]
+        return [
+            SimpleNamespace(boxes=SimpleNamespace(xyxy=xyxy[kept], conf=conf[kept], cls=label[kept].float()))
+        ] * len(images)
+
+
+@dataclass
+class FakeReader:
+    """Reads the same behaviour from everybody, and notes whom it was shown."""
+
+    names = BEHAVIOURS
+    row: np.ndarray = field(default_factory=lambda: np.full(len(BEHAVIOURS), 0.1, np.float32))
+    shown: list[np.ndarray] = field(default_factory=list)
+
+    def __call__(self, *_: Any, **__: Any) -> FakeReader:
+        return self
+
+    def read(self, image_bgr: np.ndarray, boxes_xyxy: np.ndarray) -> np.ndarray:
+        self.shown.append(boxes_xyxy)
+        return np.tile(self.row, (len(boxes_xyxy), 1))
+
+
+IMAGE = np.zeros((480, 640, 3), np.uint8)
+DISCUSS = BEHAVIOURS.index("discuss")
+
+
+def detector_of(
+    patch: pytest.MonkeyPatch, model: FakeModel, reader: FakeReader | None = None, **settings: Any
+) -> UltralyticsDetector:
+    patch.setattr("pipeline.detect.load_yolo", lambda *_: model)
+    patch.setattr("models.behaviour.BehaviourModel", reader or FakeReader())
+    return UltralyticsDetector(DetectSettings(**settings), "cpu")
+
+
+def group_model(*seen: tuple[int, float, Sequence[float]]) -> FakeModel:
+    return FakeModel({0: "student", 1: "discuss"}, seen)
+
+
+def test_a_group_is_nobody(monkeypatch):
+    detector = detector_of(monkeypatch, group_model((1, 0.9, AROUND_BOTH)))
+    (found,) = detector.detect([IMAGE])
+    assert len(found) == 0
+    assert found.behaviours.shape == (0, len(BEHAVIOURS))
+
+
+def test_the_students_of_a_group_are_kept_and_discuss(monkeypatch):
+    seen = [(1, 0.95, AROUND_BOTH), (0, 0.8, STUDENT_BOX), (0, 0.7, NEIGHBOUR), (0, 0.6, ALONE)]
+    found, again = detector_of(monkeypatch, group_model(*seen)).detect([IMAGE, IMAGE])
+    np.testing.assert_allclose(found.boxes_xyxy, boxes(STUDENT_BOX, NEIGHBOUR, ALONE))
+    np.testing.assert_allclose(found.scores, [0.8, 0.7, 0.6])
+    np.testing.assert_allclose(found.behaviours[:, DISCUSS], [0.95, 0.95, 0], rtol=1e-6)
+    assert not np.delete(found.behaviours, DISCUSS, axis=1).any()
+    assert (found.boxes_xyxy.dtype, found.scores.dtype, found.behaviours.dtype) == (np.float32,) * 3
+    np.testing.assert_array_equal(again.behaviours, found.behaviours)
+
+
+def test_a_group_about_as_large_as_its_student_does_not_hide_the_student(monkeypatch):
+    seen = [(1, 0.95, STUDENT_BOX), (0, 0.5, STUDENT_BOX)]
+    (found,) = detector_of(monkeypatch, group_model(*seen)).detect([IMAGE])
+    assert found.scores.tolist() == [0.5]
+    assert found.behaviours[0, DISCUSS] == pytest.approx(0.95)
+
+
+def test_groups_tell_nothing_where_no_behaviour_is_asked_for(monkeypatch):
+    detector = detector_of(monkeypatch, group_model((1, 0.9, AROUND_BOTH), (0, 0.8, STUDENT_BOX)), behaviour=False)
+    (found,) = detector.detect([IMAGE])
+    assert detector.behaviour_names == ()
+    assert detector.behaviour_weights is None
+    assert found.behaviours.shape == (1, 0)
+    assert detector.read_behaviours(IMAGE, found, np.ones(1, bool)).behaviours.shape == (1, 0)
+
+
+def test_a_model_of_behaviours_needs_no_reader(monkeypatch):
+    reader = FakeReader()
+    model = FakeModel(
+        {0: "read", 1: "blackboard", 2: "write"},
+        [(2, 0.8, STUDENT_BOX), (0, 0.7, (112, 112, 212, 312)), (1, 0.9, ALONE)],
+    )
+    detector = detector_of(monkeypatch, model, reader)
+    (found,) = detector.detect([IMAGE])
+    assert detector.behaviour_names == ("write", "read")
+    assert detector.behaviour_weights is None
+    np.testing.assert_allclose(found.behaviours, [[0.8, 0]])  # one person does one thing
+    np.testing.assert_array_equal(detector.read_behaviours(IMAGE, found, np.ones(1, bool)).behaviours, found.behaviours)
+    assert not detector.read_behaviours(IMAGE, found, np.zeros(1, bool)).behaviours.any()
+    assert reader.shown == []
+
+
+# behaviours read from pictures
+
+
+@pytest.fixture(scope="module")
+def reader() -> FakeReader:
+    return FakeReader()
+
+
+@pytest.fixture(scope="module")
+def reading(reader: FakeReader) -> UltralyticsDetector:
+    """A detector of people with ``reader``."""
+    with pytest.MonkeyPatch.context() as patch:
+        return detector_of(patch, group_model(), reader)
+
+
+@st.composite
+def seen_people(draw: st.DrawFn) -> tuple[Detections, np.ndarray, np.ndarray]:
+    """Detections some of whom a group says something about, whom to read (mask), and a row that is read."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    count = draw(st.integers(0, 5))
+    behaviours = np.zeros((count, len(BEHAVIOURS)), np.float32)
+    behaviours[:, DISCUSS] = rng.choice([0, 0.4, 1], count)
+    allowed = np.array(draw(st.lists(st.booleans(), min_size=count, max_size=count)), bool)
+    row = (rng.dirichlet(np.ones(8)) * draw(st.sampled_from([0.0, 0.5, 1.0])))[:7].astype(np.float32)
+    return Detections(rng.uniform(0, 400, (count, 4)).astype(np.float32), np.full(count, 0.9), behaviours), allowed, row
+
+
+@given(seen_people())
+def test_only_the_allowed_are_shown_to_the_reader_and_changed(reading, reader, case):
+    found, allowed, row = case
+    before = found.behaviours.copy()
+    reader.row, reader.shown = row, []
+    read = reading.read_behaviours(IMAGE, found, allowed)
+    (shown,) = reader.shown
+    np.testing.assert_array_equal(shown, found.boxes_xyxy[allowed])
+    assert not read.behaviours[~allowed].any()  # who said no is not told by a group either
+    np.testing.assert_array_equal(found.behaviours, before)
+    np.testing.assert_array_equal(read.boxes_xyxy, found.boxes_xyxy)
+    np.testing.assert_array_equal(read.scores, found.scores)
+    assert read.behaviours.dtype == np.float32
+    assert (read.behaviours[allowed] >= before[allowed]).all()
+    assert (read.behaviours.sum(axis=1) <= 1 + 1e-6).all()
+    alone = allowed & (before[:, DISCUSS] == 0)
+    np.testing.assert_array_equal(read.behaviours[alone], np.tile(row, (alone.sum(), 1)))
+
+
+def test_a_sure_group_leaves_nothing_to_the_reader(reading, reader):
+    found = Detections(boxes(STUDENT_BOX), np.array([0.9]), np.eye(7, dtype=np.float32)[[DISCUSS]])
+    reader.row = np.full(7, 0.1, np.float32)
+    np.testing.assert_array_equal(reading.read_behaviours(IMAGE, found, np.ones(1, bool)).behaviours, found.behaviours)
+
+
+def test_the_weights_of_the_reader_are_named(reading):
+    assert reading.behaviour_names == BEHAVIOURS
+    assert reading.behaviour_weights is not None
+    assert reading.behaviour_weights.path.name == "behaviour.pt"
+    assert reading.behaviour_weights.sha256 == file_sha256(reading.behaviour_weights.path)
+
+
+# backends
+
+
+def copy_of_the_detector(folder: Path) -> Path:
+    return Path(shutil.copy(SHIPPED_FOLDER / "students.pt", folder))
+
+
+def test_openvino_without_a_form_is_refused_in_one_sentence(tmp_path):
+    path = copy_of_the_detector(tmp_path)
+    with pytest.raises(InputError, match=r"^students\.pt: has no OpenVINO form beside it; ") as caught:
+        UltralyticsDetector(DetectSettings(weights=str(path), backend="openvino"), "cpu")
+    assert "\n" not in str(caught.value)
+    assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize("content", [None, "Lecture 4"])
+def test_a_damaged_form_is_refused_in_one_sentence(tmp_path, content):
+    path = copy_of_the_detector(tmp_path)
+    folder = form_folder(path)
+    folder.mkdir()
+    (folder / METADATA).write_text(f"{SOURCE}: {file_sha256(path)}", encoding="utf-8")
+    if content is not None:
+        (folder / "students.xml").write_text(content, encoding="utf-8")
+    with pytest.raises(ModelFileError, match=r"^students_openvino_model: is not an OpenVINO model .*; ") as caught:
+        UltralyticsDetector(DetectSettings(weights=str(path), behaviour=False), "cpu")
+    assert "\n" not in str(caught.value)
+
+
+def test_an_unknown_backend_is_refused():
+    with pytest.raises(ValueError, match="backend"):
+        DetectSettings.model_validate({"backend": "tensorrt"})
 
 
 # a real case

@@ -1,0 +1,159 @@
+"""What a student is doing, read from the picture of that student: a small classifier on crops, batched per frame.
+
+The detector finds every student alike; this network then says how likely each behaviour is. Separate, because
+annotated behaviours are few and incomplete: a student whose behaviour nobody annotated is still a student.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from models.errors import ModelFileError
+from models.exported import OpenVinoNetwork, find_form
+from models.registry import WeightsFile, find_weights
+from models.yolo import BEHAVIOURS, Backend, keep_quiet, wants_openvino
+
+INPUT_PX = 128
+CROP_SIDE = 1.35
+"""Side of the square crop, in longer sides of the box: hands, desk and the neighbour's face are in it."""
+
+NOTHING = "unlabelled"
+"""The class of people whose behaviour nobody annotated; its share of the probability goes to no behaviour."""
+
+OUTPUTS = (*BEHAVIOURS, NOTHING)
+
+WEIGHTS = Path(__file__).parent / "weights" / "behaviour.pt"
+
+
+def build_network() -> Any:
+    """YOLOv8n's backbone with a classification head (``yolov8n-cls``), one output per name in ``OUTPUTS``.
+
+    Takes (b, 3, ``INPUT_PX``, ``INPUT_PX``) RGB in 0..1; gives (b, 8) logits in training mode.
+    """
+    keep_quiet()
+    from ultralytics.nn.tasks import ClassificationModel
+
+    with Path(os.devnull).open("w") as null, contextlib.redirect_stdout(null):
+        return ClassificationModel("yolov8n-cls.yaml", nc=len(OUTPUTS), verbose=False)
+
+
+def cut_crops(
+    image_bgr: np.ndarray, boxes_xyxy: np.ndarray, *, side: float = CROP_SIDE, px: int = INPUT_PX
+) -> np.ndarray:
+    """Square crops around boxes; what lies outside the image repeats its edge.
+
+    Args:
+        image_bgr: (h, w, 3) uint8.
+        boxes_xyxy: (n, 4) px.
+        side: of the crop, in longer sides of the box.
+        px: side of the result.
+
+    Returns:
+        (n, px, px, 3) uint8, BGR.
+    """
+    crops = np.empty((len(boxes_xyxy), px, px, 3), np.uint8)
+    height, width = image_bgr.shape[:2]
+    for index, (x1, y1, x2, y2) in enumerate(boxes_xyxy.tolist()):
+        half = max(x2 - x1, y2 - y1, 2.0) * side / 2
+        left, top = (x1 + x2) / 2 - half, (y1 + y2) / 2 - half
+        x, y, length = round(left), round(top), max(round(2 * half), 2)
+        inner = image_bgr[max(y, 0) : max(y + length, 0), max(x, 0) : max(x + length, 0)]
+        if not inner.size:  # the box lies outside the image
+            crops[index] = 0
+            continue
+        missing = (max(-y, 0), max(y + length - height, 0), max(-x, 0), max(x + length - width, 0))
+        if any(missing):
+            inner = cv2.copyMakeBorder(inner, *missing, cv2.BORDER_REPLICATE)
+        shrink = cv2.INTER_AREA if length > px else cv2.INTER_LINEAR
+        crops[index] = cv2.resize(inner, (px, px), interpolation=shrink)
+    return crops
+
+
+class BehaviourModel:
+    """The trained network, for inference."""
+
+    names = BEHAVIOURS
+
+    def __init__(self, weights: WeightsFile | None = None, device: str = "cpu", *, backend: Backend = "auto") -> None:
+        """Load the weights.
+
+        Args:
+            weights: the shipped ones by default.
+            device: torch's name of it.
+            backend: see ``models.yolo.Backend``.
+
+        Raises:
+            ModelFileError: the file is missing or holds another network.
+        """
+        weights = weights or find_weights(str(WEIGHTS))
+        self.device = device
+        self.network: Any = None
+        form = find_form(weights) if wants_openvino(backend, device) else None
+        if form is None and backend == "openvino":
+            raise ModelFileError(
+                f"{weights.path.name}: has no OpenVINO form beside it; use --backend auto or torch, or make one with"
+                " engage train export"
+            )
+        self._openvino = OpenVinoNetwork(form) if form else None
+        if self._openvino is None:
+            self.network = _load(weights.path).to(device)
+
+    def read(self, image_bgr: np.ndarray, boxes_xyxy: np.ndarray) -> np.ndarray:
+        """How likely each behaviour is.
+
+        Args:
+            image_bgr: (h, w, 3) uint8.
+            boxes_xyxy: (n, 4) px, students.
+
+        Returns:
+            (n, 7) float32, one column per name in ``names``; a row sums to 1 or less, the rest being ``NOTHING``.
+        """
+        if not len(boxes_xyxy):
+            return np.zeros((0, len(BEHAVIOURS)), np.float32)
+        images = as_input(torch.from_numpy(cut_crops(image_bgr, boxes_xyxy)))
+        return self.probabilities(images)[:, : len(BEHAVIOURS)]
+
+    @torch.inference_mode()
+    def probabilities(self, images: Tensor) -> np.ndarray:
+        """(b, 3, ``INPUT_PX``, ``INPUT_PX``) in 0..1 -> (b, 8), rows sum to 1."""
+        if self._openvino is not None:
+            return self._openvino(images.numpy())
+        return self.network(images.to(self.device)).cpu().numpy()
+
+
+class _Probabilities(nn.Module):
+    """Ultralytics' classifier without its second output."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.network(images)[0]
+
+
+def _load(weights: Path) -> nn.Module:
+    network = build_network()
+    try:
+        state: dict[str, Any] = torch.load(weights, map_location="cpu", weights_only=True)
+        network.load_state_dict(
+            {name: value.float() if value.is_floating_point() else value for name, value in state.items()}
+        )
+    except Exception as error:  # any damage inside the file surfaces as any exception of pickle, zip or torch
+        raise ModelFileError(
+            f"{weights.name}: is not the behaviour network ({type(error).__name__}); install the software again"
+        ) from error
+    return _Probabilities(network.fuse(verbose=False)).eval()
+
+
+def as_input(crops_bgr: Tensor) -> Tensor:
+    """(n, px, px, 3) uint8 BGR -> (n, 3, px, px) float RGB in 0..1."""
+    return crops_bgr.flip(3).permute(0, 3, 1, 2).float() / 255
