@@ -18,6 +18,8 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
+os.environ.setdefault("YOLO_VERBOSE", "false")  # before anything imports Ultralytics
+
 T = TypeVar("T")
 
 ROOT = Path(__file__).resolve().parent.parent
