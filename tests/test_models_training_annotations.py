@@ -137,7 +137,7 @@ def test_no_boxes_at_all(folder, content):
         (coco(note(), categories=[]), ("annotation 11", "category 3", "not listed")),
         (coco(note(), categories=[{"id": 3, "name": "sleep"}]), ("'sleep'", "write, read, discuss")),
         (coco(note(), categories=[{"id": 3, "name": "Write"}]), ("'Write'", "write, read, discuss")),
-        (coco(note(), images=[image(1), image(1, "b.png")]), ("1",)),  # of which of the two is the box?
+        (coco(note(), images=[image(1), image(1, "b.png")]), ("2 images", "id 1")),  # of which of the two is the box?
     ],
 )
 def test_annotations_that_point_nowhere(folder, content, words):

@@ -52,8 +52,9 @@ def read_coco(file: Path, images: Path, known: Sequence[str]) -> list[AnnotatedI
     try:
         names = {int(entry["id"]): str(entry["name"]) for entry in content["categories"]}
         entries = {entry["id"]: entry for entry in content["images"]}
-        if len(entries) < len(content["images"]):
-            raise TrainingDataError(f"{file}: two images share one id; give every image an id of its own")
+        shared, times = Counter(entry["id"] for entry in content["images"]).most_common(1)[0] if entries else (None, 0)
+        if times > 1:
+            raise TrainingDataError(f"{file}: {times} images have the id {shared!r}; give every image one of its own")
         stems = Counter(Path(str(entry["file_name"])).stem for entry in content["images"])
         if stems and stems.most_common(1)[0][1] > 1:
             raise TrainingDataError(
