@@ -16,8 +16,7 @@ from benchmarks.average_precision import precision
 from benchmarks.classes import NMS_IOU, Found, Reader, judged
 from benchmarks.matching import score
 from models.training.annotations import AnnotatedImage, read_coco
-from models.training.detection import GROUP
-from models.yolo import BEHAVIOURS
+from models.yolo import BEHAVIOURS, GROUP
 from pipeline.detect import DetectSettings
 
 

@@ -21,8 +21,8 @@ from benchmarks.average_precision import Judged, judge
 from models.behaviour import BehaviourModel
 from models.registry import find_weights
 from models.training.annotations import AnnotatedImage
-from models.training.detection import GROUP, STUDENT
-from models.yolo import BEHAVIOURS, load_yolo
+from models.training.detection import STUDENT
+from models.yolo import BEHAVIOURS, GROUP, load_yolo
 from pipeline.detect import Detections, DetectSettings
 
 CONFIDENCE, NMS_IOU, MOST = 0.001, 0.7, 300
@@ -31,7 +31,7 @@ CONFIDENCE, NMS_IOU, MOST = 0.001, 0.7, 300
 
 @dataclass(frozen=True)
 class Found:
-    """Detections of one image: (m, 4) px, (m, k) scores of the network's k classes."""
+    """Detections of one image: (m, 4) px, (m,) scores, (m,) class numbers."""
 
     boxes_xyxy: np.ndarray
     scores: np.ndarray

@@ -7,7 +7,6 @@ precision of their behaviours. Run: ``python -m benchmarks.detection``.
 
 from __future__ import annotations
 
-import csv
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,15 +14,12 @@ from pathlib import Path
 from benchmarks import common
 from benchmarks.behaviours import on_behaviours
 from benchmarks.classes import AnyStudent, one_network, student_then_crop
-from benchmarks.finders import KEEP_NESTED, Figures, Finder, about, find, on_demo
-from benchmarks.matching import MATCH_IOU, boxes, score
+from benchmarks.finders import KEEP_NESTED, Figures, Finder, about, find, found_heads, lecture_heads, on_demo
+from benchmarks.matching import MATCH_IOU, score
 from models.behaviour import WEIGHTS
 from models.training.annotations import AnnotatedImage, read_coco
-from models.training.detection import GROUP, DetectorRun
-from models.yolo import BEHAVIOURS
+from models.yolo import BEHAVIOURS, GROUP
 from pipeline.detect import DetectSettings, UltralyticsDetector
-
-KEPT_OUT = DetectorRun().views_kept_out
 
 QUICK = 8
 """Images per set with ``--quick``."""
@@ -33,28 +29,17 @@ def on_lecture(detectors: Sequence[Finder], folder: Path, limit: int | None) -> 
     """Share of labelled heads whose centre lies inside a student box, in stills of a university lecture that no
     training saw: the last ones of the lecture.
     """
-    heads: dict[str, list[list[float]]] = defaultdict(list)
-    with (folder / "heads.csv").open(encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
-            heads[row["image"]].append([float(row[side]) for side in ("x1", "y1", "x2", "y2")])
-    names = common.spread(sorted(heads)[-KEPT_OUT:], limit)
+    stills = common.spread(lecture_heads(folder), limit)
     figures: Figures = []
     for detector in detectors:
-        inside, found = [], 0
-        for name in names:
-            students = find(detector, folder / "images" / name)
-            head = boxes(heads[name])
-            centre = (head[:, None, :2] + head[:, None, 2:]) / 2
-            within = (centre >= students[:, :2]) & (centre <= students[:, 2:])
-            inside.append(int(within.all(axis=2).any(axis=1).sum()))
-            found += len(students)
-        recall = common.ratio_interval(inside, [len(heads[name]) for name in names])
-        figures.append(
-            about(detector) | {"stills": len(names), "recall": recall, "boxes_per_still": found / len(names)}
-        )
+        found = [find(detector, image) for image, _ in stills]
+        inside = [int(found_heads(students, heads).sum()) for students, (_, heads) in zip(found, stills, strict=True)]
+        recall = common.ratio_interval(inside, [len(heads) for _, heads in stills])
+        boxes_per_still = sum(map(len, found)) / len(stills)
+        figures.append(about(detector) | {"stills": len(stills), "recall": recall, "boxes_per_still": boxes_per_still})
     common.print_table(
-        f"Lecture: heads inside a student box, {len(names)} stills kept out of training,"
-        f" {sum(len(heads[n]) for n in names)} heads",
+        f"Lecture: heads inside a student box, {len(stills)} stills kept out of training,"
+        f" {sum(len(heads) for _, heads in stills)} heads",
         ["model", "imgsz", "confidence", "recall", "boxes per still"],
         [
             [f["model"], f["imgsz"], f["confidence"], common.with_interval(f["recall"]), f"{f['boxes_per_still']:.1f}"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import time
 from collections import defaultdict
 from collections.abc import Sequence
@@ -14,8 +15,11 @@ import numpy as np
 from benchmarks import common
 from benchmarks.classes import AnyStudent
 from benchmarks.matching import MATCH_IOU, boxes, score
+from models.training.detection import DetectorRun
 from pipeline.detect import DetectSettings, UltralyticsDetector
 from pipeline.video import VideoReader
+
+KEPT_OUT = DetectorRun().views_kept_out
 
 KEEP_NESTED = 1.0
 """Value of ``DetectSettings.nested`` that drops no box: what the network says, called raw in the tables."""
@@ -38,6 +42,21 @@ def about(detector: Finder) -> dict[str, Any]:
     raw = " (raw)" if detector.settings.nested == KEEP_NESTED else ""
     settings = detector.settings
     return {"model": detector.weights.path.stem + raw, "imgsz": settings.imgsz, "confidence": settings.confidence}
+
+
+def lecture_heads(folder: Path) -> list[tuple[np.ndarray, np.ndarray]]:
+    """The stills kept out of training, the last of the lecture: (h, w, 3) BGR, each with its (n, 4) px heads."""
+    heads: dict[str, list[list[float]]] = defaultdict(list)
+    with (folder / "heads.csv").open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            heads[row["image"]].append([float(row[side]) for side in ("x1", "y1", "x2", "y2")])
+    return [(cv2.imread(str(folder / "images" / name)), np.array(heads[name])) for name in sorted(heads)[-KEPT_OUT:]]
+
+
+def found_heads(students_xyxy: np.ndarray, heads_xyxy: np.ndarray) -> np.ndarray:
+    """(n,) whether the centre of a head lies in a student's box."""
+    centre = (heads_xyxy[:, None, :2] + heads_xyxy[:, None, 2:]) / 2
+    return ((centre >= students_xyxy[:, :2]) & (centre <= students_xyxy[:, 2:])).all(axis=2).any(axis=1)
 
 
 def on_demo(detectors: Sequence[Finder], every: int) -> Figures:

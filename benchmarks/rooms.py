@@ -1,6 +1,6 @@
 """Students and behaviours in rooms never seen in training: train on all rooms but one, test on that one, in turn.
 
-Trains what is not there yet (``--folds``): about half an hour per room on two CPU cores. A shorter schedule than that
+Trains what is not there yet (``--folds``): six to ten minutes per room on two CPU cores. A shorter schedule than that
 of the shipped weights, the same for all rooms. Run: ``python -m benchmarks.rooms``.
 """
 
@@ -20,8 +20,8 @@ from benchmarks.classes import CONFIDENCE, Network, judged, student_then_crop
 from benchmarks.matching import MATCH_IOU, score
 from models.training import behaviour, detection
 from models.training.annotations import AnnotatedImage, read_coco
-from models.training.detection import GROUP, STUDENT
-from models.yolo import BEHAVIOURS
+from models.training.detection import STUDENT
+from models.yolo import BEHAVIOURS, GROUP
 from pipeline.detect import DetectSettings
 
 EPOCHS, BEHAVIOUR_EPOCHS = 6, 8

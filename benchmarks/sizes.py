@@ -5,10 +5,8 @@ Run: ``python -m benchmarks.sizes``.
 
 from __future__ import annotations
 
-import csv
 import itertools
 import time
-from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +14,10 @@ import cv2
 import numpy as np
 
 from benchmarks import common
-from benchmarks.detection import KEPT_OUT
-from benchmarks.finders import KEEP_NESTED
+from benchmarks.finders import KEEP_NESTED, found_heads, lecture_heads
 from benchmarks.matching import score
 from models.training.annotations import read_coco
-from models.training.detection import GROUP
-from models.yolo import BEHAVIOURS
+from models.yolo import BEHAVIOURS, GROUP
 from pipeline.detect import DetectSettings, UltralyticsDetector
 
 SIZES = (640, 800, 960, 1120, 1280, 1600)
@@ -33,27 +29,12 @@ STUDENT_PX = (0.0, 105.0, 145.0, 1e9)
 """The same for annotated students, px of 1920 × 1080."""
 
 
-def lecture_heads(folder: Path) -> list[tuple[np.ndarray, np.ndarray]]:
-    """The stills kept out of training, (h, w, 3) BGR, each with its (n, 4) px heads."""
-    heads: dict[str, list[list[float]]] = defaultdict(list)
-    with (folder / "heads.csv").open(encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
-            heads[row["image"]].append([float(row[side]) for side in ("x1", "y1", "x2", "y2")])
-    return [(cv2.imread(str(folder / "images" / name)), np.array(heads[name])) for name in sorted(heads)[-KEPT_OUT:]]
-
-
 def classroom_students(folder: Path) -> list[tuple[np.ndarray, np.ndarray]]:
     """The frames of ``val``, (h, w, 3) BGR, each with its (n, 4) px single students."""
     images = read_coco(folder / "val.json", folder / "images", BEHAVIOURS)
     return [
         (cv2.imread(str(image.path)), image.boxes_xyxy[[name != GROUP for name in image.labels]]) for image in images
     ]
-
-
-def found_heads(students_xyxy: np.ndarray, heads_xyxy: np.ndarray) -> np.ndarray:
-    """(n,) whether the centre of a head lies in a student's box."""
-    centre = (heads_xyxy[:, None, :2] + heads_xyxy[:, None, 2:]) / 2
-    return ((centre >= students_xyxy[:, :2]) & (centre <= students_xyxy[:, 2:])).all(axis=2).any(axis=1)
 
 
 def found_students(students_xyxy: np.ndarray, truth_xyxy: np.ndarray) -> np.ndarray:
@@ -74,6 +55,7 @@ def main() -> None:
     parser = common.parser(__doc__)
     parser.add_argument("--imgsz", type=int, nargs="+", default=list(SIZES), help="px")
     parser.add_argument("--weights", nargs="+", default=[DetectSettings().weights], help="detectors")
+    parser.add_argument("--backend", nargs="+", default=["auto"], help="torch, openvino")
     args = parser.parse_args()
     common.print_machine()
     sets = {
@@ -81,23 +63,22 @@ def main() -> None:
         "classroom": (classroom_students(args.data / "classroom"), STUDENT_PX, found_students),
     }
     figures: list[dict[str, Any]] = []
-    for weights in args.weights:
-        for imgsz in args.imgsz:
-            settings = DetectSettings(weights=weights, imgsz=imgsz, nested=KEEP_NESTED, behaviour=False)
-            detector = UltralyticsDetector(settings, "cpu")
-            row: dict[str, Any] = {"model": Path(weights).stem, "imgsz": imgsz}
-            for name, (images, edges, find) in sets.items():
-                detector.detect([images[0][0]])  # the first call sets up
-                found, milliseconds = [], []
-                for image, truth in images:
-                    begun = time.perf_counter()
-                    boxes = detector.detect([image])[0].boxes_xyxy
-                    milliseconds.append(1000 * (time.perf_counter() - begun))
-                    found.append(find(boxes, truth))
-                row[name] = by_height(found, [truth for _, truth in images], edges)
-                row["ms_" + name] = float(np.median(milliseconds))
-            figures.append(row)
-    columns = ["model", "imgsz", "all heads", "< 38 px", "38–50 px", "> 50 px"]
+    for weights, backend, imgsz in itertools.product(args.weights, args.backend, args.imgsz):
+        settings = DetectSettings(weights=weights, imgsz=imgsz, nested=KEEP_NESTED, behaviour=False, backend=backend)
+        detector = UltralyticsDetector(settings, "cpu")
+        row: dict[str, Any] = {"model": Path(weights).stem, "backend": backend, "imgsz": imgsz}
+        for name, (images, edges, find) in sets.items():
+            detector.detect([images[0][0]])  # the first call sets up
+            found, milliseconds = [], []
+            for image, truth in images:
+                begun = time.perf_counter()
+                boxes = detector.detect([image])[0].boxes_xyxy
+                milliseconds.append(1000 * (time.perf_counter() - begun))
+                found.append(find(boxes, truth))
+            row[name] = by_height(found, [truth for _, truth in images], edges)
+            row["ms_" + name] = float(np.median(milliseconds))
+        figures.append(row)
+    columns = ["model", "backend", "imgsz", "all heads", "< 38 px", "38–50 px", "> 50 px"]
     columns += ["all students", "< 105 px", "105–145 px", "> 145 px", "ms/still", "ms/frame"]
     common.print_table(
         "Recall by size in the picture (lecture: heads in a box, stills kept out of training; classroom: IoU 0.5)",
@@ -105,6 +86,7 @@ def main() -> None:
         [
             [
                 f["model"],
+                f["backend"],
                 f["imgsz"],
                 *(f"{value:.3f}" for value in f["lecture"] + f["classroom"]),
                 f"{f['ms_lecture']:.0f}",

@@ -11,8 +11,17 @@ from typing import Any, Literal
 from models.errors import ModelFileError
 from models.registry import WeightsFile
 
+PEOPLE = ("student", "person")
+"""Class names that mean "a person", best first."""
+
 BEHAVIOURS = ("write", "read", "lookup", "turn_head", "raise_hand", "stand", "discuss")
 """Behaviour classes of the classroom sets (ClaBehavior; Wang et al. 2023, Systems 11(7):372)."""
+
+GROUP = "discuss"
+"""The one behaviour whose box holds several students, in the sets and in detectors that also find them one by one."""
+
+GROUP_SHARE = 0.7
+"""Share of a student's box inside a group's box from which the student belongs to the group."""
 
 
 Backend = Literal["auto", "torch", "openvino"]

@@ -16,20 +16,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from models.errors import ModelFileError
 from models.exported import find_form
 from models.registry import DEFAULT_DETECTOR, WeightsFile, find_weights
-from models.yolo import BEHAVIOURS, Backend, load_yolo, wants_openvino
+from models.yolo import BEHAVIOURS, GROUP, GROUP_SHARE, PEOPLE, Backend, load_yolo, wants_openvino
 from pipeline.errors import InputError
 
 if TYPE_CHECKING:
     from models.behaviour import BehaviourModel
-
-STUDENT_CLASSES = ("student", "person")
-"""Class names that mean "a person", best first; a model with neither must name behaviours instead."""
-
-GROUP_CLASS = "discuss"
-"""The class whose box holds several students, in a model that also finds them one by one."""
-
-GROUP_SHARE = 0.7
-"""Share of a student's box inside a group's box from which the student belongs to the group."""
 
 
 class DetectSettings(BaseModel):
@@ -193,8 +184,8 @@ class UltralyticsDetector:
         names = [self._model.names[number] for number in classes.tolist()]
         behaviours = np.array([[own == name for own in self.behaviour_names] for name in names], np.float32)
         behaviours = behaviours.reshape(len(boxes), len(self.behaviour_names)) * scores[:, None]
-        if self._classes.groups and GROUP_CLASS in self.behaviour_names:
-            behaviours[:, self.behaviour_names.index(GROUP_CLASS)] = in_groups(boxes, groups_xyxy, group_scores)
+        if self._classes.groups and GROUP in self.behaviour_names:
+            behaviours[:, self.behaviour_names.index(GROUP)] = in_groups(boxes, groups_xyxy, group_scores)
         return Detections(boxes, scores, behaviours.astype(np.float32))
 
     def read_behaviours(self, image_bgr: np.ndarray, found: Detections, allowed: np.ndarray) -> Detections:
@@ -268,10 +259,10 @@ class _Classes:
 
 
 def _read_classes(names: dict[int, str], weights: WeightsFile) -> _Classes:
-    for wanted in STUDENT_CLASSES:
+    for wanted in PEOPLE:
         if wanted in names.values():
             students = [i for i, name in names.items() if name == wanted]
-            groups = [i for i, name in names.items() if name == GROUP_CLASS]
+            groups = [i for i, name in names.items() if name == GROUP]
             return _Classes(students + groups, groups, ())
     behaviours = tuple(name for name in BEHAVIOURS if name in names.values())
     if not behaviours:

@@ -23,15 +23,13 @@ from models.behaviour import CROP_SIDE, INPUT_PX, NOTHING, OUTPUTS, as_input, bu
 from models.errors import TrainingDataError
 from models.registry import WeightsFile, find_weights
 from models.training.annotations import AnnotatedImage, read_coco
-from models.training.detection import GROUP, DetectorRun, found_people
+from models.training.detection import DetectorRun, found_people
+from models.training.network import fast_bfloat16, write_weights
 from models.training.pseudo_labels import inside, not_annotated
-from models.yolo import BEHAVIOURS, load_yolo
+from models.yolo import BEHAVIOURS, GROUP, GROUP_SHARE, load_yolo
 
 STORED_PX, STORED_SIDE = 176, 1.9
 """Crops are kept this large and this wide, so that views can be shifted, zoomed and turned."""
-
-GROUP_SHARE = 0.7
-"""Share of a box inside a group's box from which the student belongs to the group."""
 
 
 @dataclass(frozen=True)
@@ -105,9 +103,8 @@ def augment(images: Tensor, generator: torch.Generator) -> Tensor:
     theta[:, 0, 0], theta[:, 0, 1] = mirror * torch.cos(angle) * half * stretch, torch.sin(angle) * half
     theta[:, 1, 0], theta[:, 1, 1] = -mirror * torch.sin(angle) * half * stretch, torch.cos(angle) * half
     theta[:, :, 2] = uniform(-0.09, 0.09, 2)
-    rgb = images.flip(3).permute(0, 3, 1, 2).float() / 255
     grid = functional.affine_grid(theta, [count, 3, INPUT_PX, INPUT_PX], align_corners=False)
-    views = functional.grid_sample(rgb, grid, padding_mode="border", align_corners=False)
+    views = functional.grid_sample(as_input(images), grid, padding_mode="border", align_corners=False)
     grey = views.mean(dim=1, keepdim=True)
     views = grey + (views - grey) * uniform(0.0, 1.6, 1, 1, 1)
     views = views * uniform(0.8, 1.2, 3, 1, 1)
@@ -175,7 +172,7 @@ def train(
         order = torch.multinomial(weights, steps * batch, replacement=True, generator=generator)
         for chosen in order.split(batch):
             views = augment(crops.images[chosen], generator).contiguous(memory_format=torch.channels_last)
-            with torch.autocast("cpu", torch.bfloat16):
+            with torch.autocast("cpu", torch.bfloat16, enabled=fast_bfloat16()):
                 logits = network(views)
             loss = functional.cross_entropy(logits.float(), crops.labels[chosen], label_smoothing=0.1)
             optimiser.zero_grad()
@@ -227,7 +224,7 @@ def run(
             rooms = sorted({image.room for image in every})
             raise TrainingDataError(f"room {without_room!r} cannot be left out of the rooms {rooms}")
     weights, defaults = find_weights(start), DetectorRun()
-    found = found_people(images, weights, defaults, work, "train", say)
+    found = found_people([image.path for image in images], weights, defaults, work, "train", say)
     crops = collect_crops(images, found)
     if len(crops.labels) < batch:
         raise TrainingDataError(
@@ -262,14 +259,3 @@ def share_right(network: Any, images: Sequence[AnnotatedImage]) -> float:
         right += int((best == truth).sum())
         total += len(truth)
     return right / max(total, 1)
-
-
-def write_weights(network: Any, out: Path) -> None:
-    """Write the network's weights in half precision."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    partial = out.with_name(out.name + ".partial")
-    torch.save(
-        {name: value.half() if value.is_floating_point() else value for name, value in network.state_dict().items()},
-        partial,
-    )
-    partial.replace(out)

@@ -22,10 +22,7 @@ from models.errors import TrainingDataError
 from models.registry import WeightsFile, find_weights
 from models.training.annotations import AnnotatedImage, read_coco
 from models.training.pseudo_labels import bodies_of_heads, find_people, not_annotated
-from models.yolo import BEHAVIOURS, keep_quiet
-
-GROUP = "discuss"
-"""The one annotated behaviour whose box holds several students."""
+from models.yolo import BEHAVIOURS, GROUP, keep_quiet
 
 STUDENT = "student"
 
@@ -141,7 +138,7 @@ def build_dataset(data: Path, views: Path | None, run: DetectorRun, work: Path, 
     teacher = find_weights(run.teacher or run.start)
     folder = work / "data"
     more = _views(views, teacher, run, work, say)
-    found = found_people(train, teacher, run, work, "train", say)
+    found = found_people([image.path for image in train], teacher, run, work, "train", say)
     shutil.rmtree(folder, ignore_errors=True)
     for image in train:
         boxes, numbers = training_boxes(image, found[image.path.name], run.labels)
@@ -158,20 +155,9 @@ def build_dataset(data: Path, views: Path | None, run: DetectorRun, work: Path, 
 
 
 def found_people(
-    images: Sequence[AnnotatedImage],
-    teacher: WeightsFile,
-    run: DetectorRun,
-    work: Path,
-    name: str,
-    say: Callable[[str], None],
-) -> dict[str, np.ndarray]:
-    """``find_people`` with a run's settings; the answers are kept beside all runs' folders."""
-    return _people([image.path for image in images], teacher, run, work, name, say)
-
-
-def _people(
     images: Sequence[Path], teacher: WeightsFile, run: DetectorRun, work: Path, name: str, say: Callable[[str], None]
 ) -> dict[str, np.ndarray]:
+    """``find_people`` with a run's settings; the answers are kept beside all runs' folders."""
     sizes = "-".join(map(str, run.pseudo_sizes))
     where = hashlib.sha256(str(images[0].resolve().parent).encode()).hexdigest()[:8] if images else "none"
     cache = work.parent / "pseudo" / f"{teacher.sha256[:12]}-{sizes}-{run.pseudo_confidence}-{name}-{where}.json"
@@ -190,7 +176,7 @@ def _views(
     images = images[: max(len(images) - run.views_kept_out, 0)]
     if not images:
         raise TrainingDataError(f"{views}: images/ leaves no stills when the last {run.views_kept_out} are kept out")
-    found = _people(images, teacher, run, work, "views", say)
+    found = found_people(images, teacher, run, work, "views", say)
     boxes = [not_annotated(found[path.name], np.zeros((0, 4), np.float32)) for path in images]
     if (views / "heads.csv").is_file():
         heads = dict(list(pd.read_csv(views / "heads.csv").groupby("image")[["x1", "y1", "x2", "y2"]]))

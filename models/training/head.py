@@ -20,6 +20,7 @@ from torch.nn import functional
 
 from models.errors import ModelFileError
 from models.head import ANGLE_UNIT, CROP_HEADS, INPUT_PX, HeadNet
+from models.training.network import write_weights
 
 STORED_PX = 112
 STORED_HEADS = 1.7
@@ -193,10 +194,5 @@ def run(data: Path, out: Path, *, epochs: int, batch: int, seed: int, say: Calla
     net = train(images[kept], labels[kept], epochs=epochs, batch=batch, seed=seed, say=say)
     yaw, pitch, roll = held_out_error(net, images[judged], labels[judged])
     say(f"{len(judged)} held-out heads: mean error yaw {yaw:.1f}, pitch {pitch:.1f}, roll {roll:.1f} deg")
-    partial = out.with_name(out.name + ".partial")
-    torch.save(
-        {name: value.half() if value.is_floating_point() else value for name, value in net.state_dict().items()},
-        partial,
-    )
-    partial.replace(out)
+    write_weights(net, out)
     say(f"written to {out}")

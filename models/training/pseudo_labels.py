@@ -17,9 +17,8 @@ from torchvision.ops import box_iou, nms
 
 from models.errors import TrainingDataError
 from models.registry import WeightsFile
-from models.yolo import load_yolo
+from models.yolo import PEOPLE, load_yolo
 
-PEOPLE = ("person", "student")
 SAME_IOU = 0.55
 """Overlap above which boxes of several passes are one person."""
 

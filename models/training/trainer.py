@@ -18,9 +18,9 @@ from ultralytics.models.yolo.detect import DetectionTrainer
 from ultralytics.utils.torch_utils import unwrap_model
 
 from models.registry import WeightsFile
-from models.training.detection import GROUP, Augmentation
-from models.training.pseudo_labels import PEOPLE
-from models.yolo import load_yolo
+from models.training.detection import Augmentation
+from models.training.network import fast_bfloat16
+from models.yolo import GROUP, PEOPLE, load_yolo
 
 UNSURE_LOGIT = -7.0
 """Score of a class before it is learned: about one in a thousand places."""
@@ -125,7 +125,7 @@ def _prepare(trainer: ClassroomTrainer) -> None:
     plain = network.predict
 
     def predict(images: Tensor, *args: Any, **settings: Any) -> Any:
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast("cpu", torch.bfloat16, enabled=fast_bfloat16()):
             outputs = plain(images.contiguous(memory_format=torch.channels_last), *args, **settings)
         return _single(outputs)
 
