@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from consent.form_commands import form
+
 if TYPE_CHECKING:
     from rich.table import Table
 
     from consent.registry import Registry
 
 app = typer.Typer(name="consent", help="Approvals of faculty and opt-outs of students.", no_args_is_help=True)
+app.command()(form)
 
 Course = Annotated[str, typer.Argument(help="Name of the course; capitals and spacing do not matter.")]
 Student = Annotated[str, typer.Argument(help="Pseudonym of the student (never the name), written the same each time.")]

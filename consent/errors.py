@@ -15,3 +15,9 @@ class NotPermitted(PermissionError):
     """The processing asked for is not covered by an approval, or goes against somebody's decision."""
 
     exit_code = 3
+
+
+class OutputError(OSError):
+    """What was asked for rightly cannot be stored (the disk is full)."""
+
+    exit_code = 1
