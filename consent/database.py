@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import quote, quote_plus
 
 import platformdirs
-from sqlalchemy import Engine, create_engine, event, func, select
+from sqlalchemy import Engine, create_engine, event, func, select, text
 from sqlalchemy.engine import URL, Connection, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlalchemy.orm import Session
@@ -20,7 +20,7 @@ from consent.errors import RegistryError
 
 URL_VARIABLE = "ENGAGE_DATABASE_URL"
 BUSY_TIMEOUT_S = 30
-"""How long a SQLite writer waits for the others, which hold the lock for milliseconds each."""
+"""How long a writer waits for the others, which hold the lock for milliseconds each."""
 CONNECT_TIMEOUT_S = 10
 """How long a PostgreSQL server may take to answer before it counts as unreachable."""
 
@@ -96,7 +96,10 @@ class Database:
             options["isolation_level"] = "READ COMMITTED" if write else "REPEATABLE READ"
         try:
             with Session(self._engine.execution_options(**options)) as session, session.begin():
+                if write:
+                    session.connection()  # begins now, not at the first statement
                 if write and postgresql:
+                    session.execute(text(f"SET LOCAL lock_timeout = '{BUSY_TIMEOUT_S}s'"))
                     session.execute(select(func.pg_advisory_xact_lock(_WRITERS_LOCK)))
                 yield session
         except SQLAlchemyError as error:

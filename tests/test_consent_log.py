@@ -291,6 +291,7 @@ with Registry.open(url) as registry, ThreadPoolExecutor(5) as pool:
 """
 
 
+@pytest.mark.slow
 def test_a_thousand_decisions_at_the_same_time_lose_nothing(registry_url):
     with Registry.open(registry_url) as registry:
         registry.approve("CS 101", "Dean", TODAY)

@@ -221,6 +221,19 @@ for number in range(25):
 """
 
 
+def test_a_writer_that_never_ends_is_not_waited_for_forever(registry_url, monkeypatch):
+    monkeypatch.setattr("consent.database.BUSY_TIMEOUT_S", 1)
+    with Registry.open(registry_url) as registry, Registry.open(registry_url) as other:
+        with (
+            other._database.transaction(write=True),
+            pytest.raises(RegistryError, match=r"cannot be used \(.*lock") as caught,
+        ):
+            registry.approve("CS 101", "Dean", TODAY)
+        assert "\n" not in str(caught.value)
+        registry.approve("CS 101", "Dean", TODAY)
+        assert len(registry.approvals()) == registry.verify().entries == 1
+
+
 def test_two_processes_at_the_same_time_lose_nothing(url):
     writers = [subprocess.Popen([sys.executable, "-c", WRITER, url, name]) for name in ("kestrel", "heron")]
     assert [writer.wait(timeout=120) for writer in writers] == [0, 0]
