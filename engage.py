@@ -20,7 +20,7 @@ import consent.commands
 import dashboard.commands
 import models.commands
 import reports.commands
-from consent.policy import Approval, Blur, CoverPolicy, cover_policy, permit
+from consent.policy import Approval, Blur, CoverPolicy, Purpose, cover_policy, permit, purposes_of_run
 from models.states import Profile
 
 if TYPE_CHECKING:
@@ -93,6 +93,10 @@ def run(
     out: Annotated[Path, typer.Option(help="Folder of the sessions.")] = Path("sessions"),
     course: Annotated[str | None, typer.Option(help="Course whose approval and opt-outs apply.")] = None,
     approved_by: Annotated[str | None, typer.Option(help="Who approved this recording, if not on record.")] = None,
+    purpose: Annotated[
+        list[Purpose] | None,
+        typer.Option(help="What the session is for besides analysis; may be repeated. Must have been approved."),
+    ] = None,
     profile: Annotated[Profile | None, typer.Option(help="All six states, or behaviour only; full by default.")] = None,
     blur: Annotated[Blur | None, typer.Option(help="Whose heads are covered; opted-out by default.")] = None,
     cover: Annotated[str | None, typer.Option(help="solid or pixelate; solid by default.")] = None,
@@ -123,7 +127,8 @@ def run(
         detect__imgsz=imgsz,
         detect__backend=backend,
     )
-    permission = Permission.on_record(course, approved_by, settings.blur)
+    purposes = purposes_of_run(purpose or (), settings.blur)
+    permission = Permission.on_record(course, approved_by, settings.blur, purposes)
     _run(videos, settings, permission, out=out, overwrite=overwrite)
 
 
@@ -176,17 +181,19 @@ class Permission:
     policy: CoverPolicy
 
     @classmethod
-    def on_record(cls, course: str | None, approved_by: str | None, blur: Blur) -> Permission:
+    def on_record(
+        cls, course: str | None, approved_by: str | None, blur: Blur, purposes: tuple[Purpose, ...]
+    ) -> Permission:
         """Look the course's record up; once per command.
 
         Raises:
-            NotPermitted: no valid approval, or the record forbids what was asked.
+            NotPermitted: no valid approval for all of ``purposes``, or the record forbids what was asked.
         """
         from consent.registry import Registry
 
         with Registry.open() as registry:
-            approval = permit(registry.approvals(course), course, approved_by, date.today())
-            return cls(course, approval, cover_policy(blur, registry.opt_outs(course)))
+            approval = permit(registry.approvals(course), course, approved_by, date.today(), purposes)
+            return cls(course, approval, cover_policy(blur, registry.opt_outs(course, purposes)))
 
 
 def process(

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from consent.form_commands import form
+from consent import student_commands
+from consent.policy import EVERY_RUN, Purpose
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -20,6 +22,9 @@ app.command()(form)
 
 Course = Annotated[str, typer.Argument(help="Name of the course; capitals and spacing do not matter.")]
 Student = Annotated[str, typer.Argument(help="Pseudonym of the student (never the name), written the same each time.")]
+
+app.command()(student_commands.decide)
+app.command()(student_commands.student)
 
 
 @app.command()
@@ -36,6 +41,9 @@ def approve(
     evidence: Annotated[
         Path | None, typer.Option(help="The signed form: its name and sha256 are kept, not the file.")
     ] = None,
+    purpose: Annotated[
+        list[Purpose] | None, typer.Option(help="What is approved; may be repeated. Default recording and analysis.")
+    ] = None,
 ) -> None:
     """Record that a faculty member approves the analysis of a course's lectures."""
     from consent.registry import Registry
@@ -47,10 +55,12 @@ def approve(
             valid_from.date() if valid_from else date.today(),
             valid_until.date() if valid_until else None,
             evidence,
+            purpose or EVERY_RUN,
         )
     until = f"until {approval.valid_until}" if approval.valid_until else "without an end"
     typer.echo(
-        f"{approval.id}: {approval.approved_by} approves course {approval.course} from {approval.valid_from} {until}."
+        f"{approval.id}: {approval.approved_by} approves course {approval.course} from {approval.valid_from} {until},"
+        f" for {', '.join(one.value for one in approval.purposes)}."
     )
 
 
@@ -84,7 +94,10 @@ def opt_in(course: Course, student: Student) -> None:
 
     with Registry.open() as registry:
         new = registry.opt_in(course, student)
+        still_no = any(one.student == student.strip() for one in registry.opt_outs(course))
     typer.echo(f"The opt-out of {student} from {course} {'is' if new else 'was already'} taken back.")
+    if still_no:
+        typer.echo("A no to recording or analysis is among the decisions and still counts; see: engage consent list")
 
 
 @app.command("list")
@@ -106,6 +119,22 @@ def list_records(
             return
         console.print(_approvals_table(registry, courses, date.today()))
         console.print(_opt_outs_table(registry, courses))
+        if (students := student_commands.table(registry, courses)) is not None:
+            console.print(students)
+
+
+@app.command()
+def verify(
+    head: Annotated[
+        str | None, typer.Option(help="The head noted earlier; finds that the end of the log is missing.")
+    ] = None,
+) -> None:
+    """Check that no entry of the log and no record was altered, and print the head to note elsewhere."""
+    from consent.registry import Registry
+
+    with Registry.open() as registry:
+        chain = registry.verify(head)
+    typer.echo(f"The log is whole: {chain.entries} entries, head {chain.head}")
 
 
 def _approvals_table(registry: Registry, courses: tuple[str, ...], today: date) -> Table:
@@ -113,7 +142,7 @@ def _approvals_table(registry: Registry, courses: tuple[str, ...], today: date) 
     from rich.table import Table
 
     table = Table(title="Approvals", title_justify="left")
-    for heading in ("Course", "Approval", "By", "Days", "Today", "Evidence"):
+    for heading in ("Course", "Approval", "By", "Days", "Today", "For", "Evidence"):
         table.add_column(heading, overflow="fold")
     for course in courses:
         for one in registry.approvals(course):
@@ -124,6 +153,7 @@ def _approvals_table(registry: Registry, courses: tuple[str, ...], today: date) 
                 escape(one.approved_by),
                 f"{one.valid_from} to {one.valid_until}" if one.valid_until else f"from {one.valid_from}",
                 "valid" if one.valid_on(today) else "not valid",
+                ", ".join(purpose.value for purpose in one.purposes),
                 escape(evidence),
             )
     return table

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import quote, quote_plus
 
 import platformdirs
-from sqlalchemy import Engine, MetaData, create_engine, event, func, inspect, select
+from sqlalchemy import Engine, create_engine, event, func, select, text
 from sqlalchemy.engine import URL, Connection, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlalchemy.orm import Session
@@ -20,11 +20,11 @@ from consent.errors import RegistryError
 
 URL_VARIABLE = "ENGAGE_DATABASE_URL"
 BUSY_TIMEOUT_S = 30
-"""How long a SQLite writer waits for the others, which hold the lock for milliseconds each."""
+"""How long a writer waits for the others, which hold the lock for milliseconds each."""
 CONNECT_TIMEOUT_S = 10
 """How long a PostgreSQL server may take to answer before it counts as unreachable."""
 
-_CREATE_LOCK = 0x656E67616765  # "engage" in ASCII: key of the PostgreSQL advisory lock around table creation
+_WRITERS_LOCK = 0x656E67616765  # "engage" in ASCII: key of the PostgreSQL advisory lock that writers take
 _EXAMPLES = "sqlite:////folder/consent.sqlite or postgresql://USER:PASSWORD@HOST/NAME"
 
 
@@ -76,35 +76,31 @@ class Database:
         """Let go of all connections."""
         self._engine.dispose()
 
-    def create_tables(self, tables: MetaData) -> None:
-        """Make the tables that are missing; safe when several processes do it at the same time.
-
-        Raises:
-            RegistryError: the database cannot be reached, is damaged or may not be written.
-        """
-        try:
-            if set(tables.tables) <= set(inspect(self._engine).get_table_names()):
-                return
-        except SQLAlchemyError as error:
-            raise self._failure(error) from None
-        with self.transaction(write=True) as session:
-            if self._engine.dialect.name == "postgresql":
-                session.execute(select(func.pg_advisory_xact_lock(_CREATE_LOCK)))
-            tables.create_all(session.connection())
-
     @contextmanager
     def transaction(self, *, write: bool = False) -> Iterator[Session]:
         """One transaction: committed at the end of the block, rolled back on any exception.
 
+        Writers take turns: the log is a chain, in which each entry must know the one before. Readers see one
+        moment from first to last and wait for nobody.
+
         Args:
-            write: take SQLite's write lock at once; a reader that turns writer could fail where others write.
+            write: wait for the other writers at once; a reader that turns writer could fail where others write.
 
         Raises:
             RegistryError: the database fails.
         """
-        engine = self._engine.execution_options(engage_write=write)
+        options: dict[str, Any] = {"engage_write": write}  # see _begin_sqlite
+        postgresql = self._engine.dialect.name == "postgresql"
+        if postgresql:
+            # A writer must see what was committed while it waited, whatever the server's default is.
+            options["isolation_level"] = "READ COMMITTED" if write else "REPEATABLE READ"
         try:
-            with Session(engine) as session, session.begin():
+            with Session(self._engine.execution_options(**options)) as session, session.begin():
+                if write:
+                    session.connection()  # begins now, not at the first statement
+                if write and postgresql:
+                    session.execute(text(f"SET LOCAL lock_timeout = '{BUSY_TIMEOUT_S}s'"))
+                    session.execute(select(func.pg_advisory_xact_lock(_WRITERS_LOCK)))
                 yield session
         except SQLAlchemyError as error:
             raise self._failure(error) from None
@@ -163,6 +159,8 @@ def _set_up_sqlite(connection: sqlite3.Connection, _record: object) -> None:
     # late for reading and then writing in one piece.
     connection.isolation_level = None
     connection.execute("PRAGMA foreign_keys = ON")
+    # A byte altered in the file must be found by the log's hashes, not make reading fail before they are checked.
+    connection.text_factory = lambda raw: raw.decode("utf-8", "surrogateescape")
     # Write-ahead log: readers and the writer do not wait for each other. The mode stays in the file, so a
     # refusal while another process is just setting it, or on a read-only file, does no harm.
     with suppress(sqlite3.OperationalError):

@@ -11,6 +11,16 @@ class RegistryError(ConsentError):
     """The registry cannot be opened, read or written, or does not know what was named."""
 
 
+class NameKeyError(ConsentError):
+    """The key to the students' names is missing, malformed or another one."""
+
+
+class LogBroken(ConsentError):
+    """The log of the registry, or a record in it, was altered after it was written."""
+
+    exit_code = 1
+
+
 class NotPermitted(PermissionError):
     """The processing asked for is not covered by an approval, or goes against somebody's decision."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import shlex
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import date
 from enum import Enum
@@ -22,11 +22,26 @@ __all__ = [
     "CoverPolicy",
     "NotPermitted",
     "OptOut",
+    "Purpose",
     "Zone",
     "course_key",
     "cover_policy",
     "permit",
+    "purposes_of_run",
 ]
+
+
+class Purpose(str, Enum):
+    """What a lecture may be used for; approved by faculty and decided by each student, one by one."""
+
+    RECORDING = "recording"
+    ANALYSIS = "analysis"
+    SHOWING = "showing"
+    RESEARCH = "research"
+
+
+EVERY_RUN = (Purpose.RECORDING, Purpose.ANALYSIS)
+"""What every run does: it analyses a recording. Also what an approval grants when it names no purpose."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +108,7 @@ class Approval:
     valid_until: date | None
     evidence_name: str | None = None
     evidence_sha256: str | None = None
+    purposes: tuple[Purpose, ...] = EVERY_RUN
 
     def valid_on(self, day: date) -> bool:
         """Whether ``day`` lies in the time the approval was given for."""
@@ -115,23 +131,41 @@ def course_key(course: str) -> str:
     return " ".join(unicodedata.normalize("NFKC", course).casefold().split())
 
 
-def permit(approvals: Iterable[Approval], course: str | None, approved_by: str | None, day: date) -> Approval:
-    """The approval under which a lecture may be processed on ``day``.
+def purposes_of_run(named: Iterable[Purpose], blur: Blur) -> tuple[Purpose, ...]:
+    """All that a run needs permission for, in the order of ``Purpose``: what every run does, and what was named.
+
+    Covering nobody makes a video to show people in, so it needs the permission to show.
+    """
+    asked = {*EVERY_RUN, *named, *([Purpose.SHOWING] if blur is Blur.NOBODY else [])}
+    return tuple(one for one in Purpose if one in asked)
+
+
+def permit(
+    approvals: Iterable[Approval],
+    course: str | None,
+    approved_by: str | None,
+    day: date,
+    purposes: Collection[Purpose] = EVERY_RUN,
+) -> Approval:
+    """The approval under which a lecture may be processed on ``day``: the newest that is valid then.
+
+    Its purposes decide, so that a newer approval can also grant less than the one before.
 
     Args:
         approvals: those on record, in the order they were recorded; other courses are passed over.
         course: name of the course, ``None`` when not given.
         approved_by: who approved this one run, as given on the command line; ``None`` looks at the record.
         day: the day of processing.
+        purposes: all of what the lecture is to be used for.
 
     Raises:
-        NotPermitted: no approval was given and none on record is valid that day.
+        NotPermitted: no approval was given and none on record is valid that day, or it does not grant a purpose.
     """
     course = course.strip() if course else None
     if approved_by is not None:
         if not (name := approved_by.strip()):
             raise NotPermitted("the approval given is blank; say who approved the recording: --approved-by NAME")
-        return Approval(f"given: {name}", course, name, day, day)
+        return Approval(f"given: {name}", course, name, day, day, purposes=tuple(purposes))
     if not course:
         raise NotPermitted(
             "no course and no approval were given;"
@@ -139,9 +173,10 @@ def permit(approvals: Iterable[Approval], course: str | None, approved_by: str |
         )
     recorded = [one for one in approvals if one.course and course_key(one.course) == course_key(course)]
     valid = [one for one in recorded if one.valid_on(day)]
-    if valid:
-        return valid[-1]
     remedy = f"engage consent approve {shlex.quote(course)} --by NAME"
+    if valid:
+        _check_granted(valid[-1], course, purposes, remedy)
+        return valid[-1]
     if not recorded:
         raise NotPermitted(f"course {course!r} has no faculty approval on record; record one with: {remedy}")
     starts = [one.valid_from for one in recorded if one.valid_from > day]
@@ -154,6 +189,19 @@ def permit(approvals: Iterable[Approval], course: str | None, approved_by: str |
     raise NotPermitted(
         f"the faculty approval of course {course!r} expired on {max(ends)} (today is {day});"
         f" record a new one with: {remedy}"
+    )
+
+
+def _check_granted(approval: Approval, course: str, purposes: Collection[Purpose], remedy: str) -> None:
+    missing = [one.value for one in purposes if one not in approval.purposes]
+    if not missing:
+        return
+    granted = ", ".join(one.value for one in approval.purposes) or "nothing"
+    options = " ".join(f"--purpose {one.value}" for one in Purpose if one in {*approval.purposes, *purposes})
+    asks = " (which --blur nobody asks for)" if Purpose.SHOWING.value in missing else ""
+    raise NotPermitted(
+        f"the faculty approval of course {course!r} grants {granted}, but not {' or '.join(missing)}{asks};"
+        f" once it is approved, record that with: {remedy} {options}"
     )
 
 

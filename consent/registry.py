@@ -1,25 +1,28 @@
 """The record of who approved what and who said no: SQLite on this machine, or any database by URL.
 
-Rows are added, never overwritten; taking an opt-out back only sets its ``withdrawn_at``. Each call is one
-short transaction, so that several processes can use one registry at the same time.
+Rows are added, never overwritten; taking an opt-out back only sets its ``withdrawn_at``. Each change is one
+short transaction with one entry in the log, and several processes can use one registry at the same time.
 """
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import shlex
+from collections.abc import Collection
 from datetime import date
 from pathlib import Path
 
 from sqlalchemy import select
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from consent import log
+from consent.courses import checked_name, find_course, known_course
 from consent.database import Database
 from consent.errors import ConsentError, RegistryError
-from consent.policy import Approval, OptOut, Zone, course_key
-from consent.tables import ApprovalRow, Base, CourseRow, OptOutRow, utc_now
+from consent.policy import EVERY_RUN, Approval, OptOut, Purpose, Zone, course_key
+from consent.schema import bring_up_to_date
+from consent.students import Refusal, Students, refusals
+from consent.tables import ApprovalRow, CourseRow, OptOutRow, utc_now
 
 
 class Registry:
@@ -27,6 +30,7 @@ class Registry:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self.students = Students(database)
 
     @property
     def location(self) -> str:
@@ -35,7 +39,7 @@ class Registry:
 
     @classmethod
     def open(cls, url: str | None = None) -> Registry:
-        """Open the registry, making the tables when they are not there.
+        """Open the registry, making its tables, or upgrading them, when they are not those of this version.
 
         Args:
             url: SQLAlchemy database URL; default ``ENGAGE_DATABASE_URL`` of the environment, else a SQLite
@@ -46,7 +50,7 @@ class Registry:
         """
         registry = cls(Database.open(url))
         try:
-            registry._database.create_tables(Base.metadata)
+            bring_up_to_date(registry._database)
         except BaseException:
             registry.close()
             raise
@@ -69,6 +73,7 @@ class Registry:
         valid_from: date,
         valid_until: date | None = None,
         evidence: Path | None = None,
+        purposes: Collection[Purpose] = EVERY_RUN,
     ) -> Approval:
         """Record a faculty approval; a course not yet on record is added.
 
@@ -78,28 +83,34 @@ class Registry:
             valid_from: first day.
             valid_until: last day, included; ``None`` for no end.
             evidence: the signed form; only its name and sha256 are kept.
+            purposes: what the approval grants.
 
         Raises:
-            ConsentError: a blank name, an end before the start, or an evidence file that cannot be read.
+            ConsentError: a blank name, no purpose, an end before the start, or an evidence file that cannot be read.
             RegistryError: the database fails.
         """
-        course, approved_by = _name("course", course), _name("approver", approved_by)
+        course, approved_by = checked_name("course", course), checked_name("approver", approved_by)
+        if not purposes:
+            raise ConsentError("the approval grants no purpose; give at least one, such as analysis")
         if valid_until is not None and valid_until < valid_from:
             raise ConsentError(
                 f"the approval would end on {valid_until}, before it begins on {valid_from}; give a later --until"
             )
         sha256 = None if evidence is None else _sha256(evidence)
         with self._database.transaction(write=True) as session:
+            known = find_course(session, course)
+            course_row = known or CourseRow(key=course_key(course), name=course)
             row = ApprovalRow(
-                course=_find_course(session, course) or _add_course(session, course),
+                course=course_row,
                 approved_by=approved_by,
                 valid_from=valid_from,
                 valid_until=valid_until,
                 evidence_name=None if evidence is None else evidence.name,
                 evidence_sha256=sha256,
+                purposes=[one.value for one in Purpose if one in purposes],
             )
             session.add(row)
-            session.flush()
+            log.append(session, "approval", [row] if known else [course_row, row])
             return row.to_policy()
 
     def opt_out(self, course: str, student: str, zone: Zone | None = None) -> bool:
@@ -117,14 +128,16 @@ class Registry:
             ConsentError: a blank name.
             RegistryError: the course is not on record, or the database fails.
         """
-        student = _name("student", student)
+        student = checked_name("student", student)
         corners = None if zone is None else list(zone.corners)
         with self._database.transaction(write=True) as session:
-            row = _known_course(session, course)
+            row = known_course(session, course)
             standing = _standing(session, row.id, student)
             if standing and standing[-1].zone == corners:
                 return False
-            session.add(OptOutRow(course_id=row.id, student=student, zone=corners))
+            opt_out = OptOutRow(course_id=row.id, student=student, zone=corners)
+            session.add(opt_out)
+            log.append(session, "opt-out", [opt_out])
             return True
 
     def opt_in(self, course: str, student: str) -> bool:
@@ -138,17 +151,19 @@ class Registry:
             RegistryError: the course is not on record, the student never opted out of it, or the database
                 fails.
         """
-        student = _name("student", student)
+        student = checked_name("student", student)
         with self._database.transaction(write=True) as session:
-            row = _known_course(session, course)
+            row = known_course(session, course)
             standing = _standing(session, row.id, student)
             for one in standing:
                 one.withdrawn_at = utc_now()
-            if not standing and not session.scalar(
-                select(OptOutRow.id).filter_by(course_id=row.id, student=student).limit(1)
-            ):
+            if standing:
+                log.append(session, "opt-in", standing)
+            elif not session.scalar(select(OptOutRow.id).filter_by(course_id=row.id, student=student).limit(1)):
                 raise RegistryError(
                     f"student {student!r} never opted out of course {row.name!r}; see who did with: engage consent list"
+                    f" (a no among the decisions is changed with: engage consent decide {shlex.quote(row.name)}"
+                    f" {shlex.quote(student)} yes --purpose PURPOSE)"
                 )
             return bool(standing)
 
@@ -164,10 +179,12 @@ class Registry:
         with self._database.transaction() as session:
             return tuple(row.to_policy() for row in session.scalars(query))
 
-    def opt_outs(self, course: str | None) -> tuple[OptOut, ...]:
-        """The opt-outs that stand in a course, one for each student; none for an unknown course.
+    def opt_outs(self, course: str | None, purposes: Collection[Purpose] = EVERY_RUN) -> tuple[OptOut, ...]:
+        """Who said no in a course, one for each student; none for an unknown course.
 
-        Without a course the lecture could be any course's: all opt-outs count and no seat is known.
+        These are the opt-outs that stand, and the students whose newest decision on one of ``purposes`` is no.
+        A seat recorded later than an opt-out's zone takes its place, as it does where the zone is not known.
+        Without a course the lecture could be any course's: every no counts and no seat is known.
 
         Raises:
             ConsentError: a zone on record is damaged.
@@ -178,9 +195,16 @@ class Registry:
             query = query.join(CourseRow).where(CourseRow.key == course_key(course))
         with self._database.transaction() as session:
             newest = {(row.course_id, row.student): row for row in session.scalars(query)}
+            students = {(one.course_id, one.pseudonym): one for one in refusals(session, course, purposes)}
+            by_decision = {key: one for key, one in students.items() if one.said_no and key not in newest}
             if course is None:
-                return tuple(OptOut(student) for student in sorted({student for _, student in newest}))
-            return tuple(row.to_policy() for row in newest.values())
+                return tuple(
+                    OptOut(student) for student in sorted({student for _, student in {**newest, **by_decision}})
+                )
+            return (
+                *(_with_seat(row, students.get(key)) for key, row in newest.items()),
+                *(OptOut(one.pseudonym, one.seat and one.seat[0]) for one in by_decision.values()),
+            )
 
     def courses(self) -> tuple[str, ...]:
         """Names of all courses on record, sorted.
@@ -199,17 +223,29 @@ class Registry:
             RegistryError: the course is not on record, or the database fails.
         """
         with self._database.transaction() as session:
-            return _known_course(session, course).name
+            return known_course(session, course).name
+
+    def verify(self, head: str | None = None) -> log.Chain:
+        """Check that neither the log nor any record was altered.
+
+        Args:
+            head: the head of the log as noted earlier; finds that the end is missing.
+
+        Raises:
+            ConsentError: ``head`` is no sha256.
+            LogBroken: something was altered; names the first entry that does not fit.
+            RegistryError: the database fails.
+        """
+        with self._database.transaction() as session:
+            return log.verify(session, head)
 
 
-def _name(kind: str, text: str) -> str:
-    """``text`` without surrounding space, refused when blank or not printable."""
-    text = text.strip()
-    if not text:
-        raise ConsentError(f"the {kind} is blank; give a name")
-    if not text.isprintable():
-        raise ConsentError(f"the {kind} {text!r} holds characters that cannot be printed; give a plain name")
-    return text
+def _with_seat(row: OptOutRow, student: Refusal | None) -> OptOut:
+    """The opt-out with the place that was recorded last, where one is known."""
+    if student is None or student.seat is None:
+        return row.to_policy()
+    seat, recorded_at = student.seat
+    return row.to_policy() if row.zone is not None and row.recorded_at > recorded_at else OptOut(row.student, seat)
 
 
 def _sha256(path: Path) -> str:
@@ -224,35 +260,6 @@ def _sha256(path: Path) -> str:
             f"evidence {str(path)!r} cannot be read ({error.strerror}); give the signed form as a file"
         ) from None
     return digest.hexdigest()
-
-
-def _find_course(session: Session, course: str) -> CourseRow | None:
-    # The lock makes writers of one course take turns (SQLite has one writer at a time anyway).
-    return session.scalar(select(CourseRow).filter_by(key=course_key(course)).with_for_update())
-
-
-def _add_course(session: Session, course: str) -> CourseRow:
-    row = CourseRow(key=course_key(course), name=course)
-    try:
-        with session.begin_nested():
-            session.add(row)
-    except IntegrityError:  # another process added it since we looked
-        return session.scalars(select(CourseRow).filter_by(key=row.key)).one()
-    return row
-
-
-def _known_course(session: Session, course: str) -> CourseRow:
-    course = _name("course", course)
-    row = _find_course(session, course)
-    if row is None:
-        names = {course_key(name): name for name in session.scalars(select(CourseRow.name))}
-        near = difflib.get_close_matches(course_key(course), names, n=1)
-        hint = f"did you mean {names[near[0]]!r}? Otherwise" if near else "to add it,"
-        raise RegistryError(
-            f"course {course!r} is not on record; {hint} record its approval first with:"
-            f" engage consent approve {shlex.quote(course)} --by NAME"
-        )
-    return row
 
 
 def _standing(session: Session, course_id: int, student: str) -> list[OptOutRow]:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from datetime import date, datetime, timezone
 
-from sqlalchemy import JSON, CheckConstraint, DateTime, ForeignKey, String
+from sqlalchemy import JSON, CheckConstraint, DateTime, ForeignKey, String, Text, UniqueConstraint
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 from sqlalchemy.types import TypeDecorator
 
-from consent.policy import Approval, OptOut, Zone
+from consent.policy import EVERY_RUN, Approval, OptOut, Purpose, Zone
+
+SECRET = "secret"
+"""Marks a column of which the log keeps only a hash, so that it can be forgotten."""
 
 
 class _UtcDateTime(TypeDecorator[datetime]):
@@ -58,6 +62,7 @@ class ApprovalRow(Base):
     valid_until: Mapped[date | None]
     evidence_name: Mapped[str | None]
     evidence_sha256: Mapped[str | None] = mapped_column(String(64))
+    purposes: Mapped[list[str]] = mapped_column(JSON, server_default=json.dumps([one.value for one in EVERY_RUN]))
     recorded_at: Mapped[datetime] = mapped_column(_UtcDateTime, default=utc_now)
 
     def to_policy(self) -> Approval:
@@ -70,6 +75,7 @@ class ApprovalRow(Base):
             self.valid_until,
             self.evidence_name,
             self.evidence_sha256,
+            tuple(map(Purpose, self.purposes)),
         )
 
 
@@ -88,3 +94,51 @@ class OptOutRow(Base):
     def to_policy(self) -> OptOut:
         """The row as the policy sees it."""
         return OptOut(self.student, None if self.zone is None else Zone(*self.zone))
+
+
+class StudentRow(Base):
+    """A student of a course; the name, where there is one, can be read only with the key and can be forgotten."""
+
+    __tablename__ = "students"
+    __table_args__ = (UniqueConstraint("course_id", "pseudonym", name="one_row_per_pseudonym"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    course_id: Mapped[int] = mapped_column(ForeignKey("courses.id"))
+    pseudonym: Mapped[str]
+    name_token: Mapped[str | None] = mapped_column(Text, info={SECRET: True}, doc="Fernet token of the name")
+    recorded_at: Mapped[datetime] = mapped_column(_UtcDateTime, default=utc_now)
+
+
+class SeatRow(Base):
+    """Where a student sits; the newest row of a student counts."""
+
+    __tablename__ = "seats"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    student_id: Mapped[int] = mapped_column(ForeignKey("students.id"), index=True)
+    zone: Mapped[list[float]] = mapped_column(JSON, doc="[x1, y1, x2, y2], 0 to 1")
+    recorded_at: Mapped[datetime] = mapped_column(_UtcDateTime, default=utc_now)
+
+
+class DecisionRow(Base):
+    """One yes or no of a student to one purpose; the newest row of a student and purpose counts."""
+
+    __tablename__ = "decisions"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    student_id: Mapped[int] = mapped_column(ForeignKey("students.id"), index=True)
+    purpose: Mapped[str] = mapped_column(String(32))
+    granted: Mapped[bool]
+    form_version: Mapped[str | None] = mapped_column(String(64), doc="hash of the form they saw")
+    recorded_at: Mapped[datetime] = mapped_column(_UtcDateTime, default=utc_now)
+
+
+class EntryRow(Base):
+    """One entry of the log (consent/log.py); never changed, never removed."""
+
+    __tablename__ = "log"
+
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False, doc="1, 2, 3 without a gap")
+    payload: Mapped[str] = mapped_column(Text, doc="canonical JSON, ASCII")
+    previous: Mapped[str] = mapped_column(String(64), doc="sha256 of the entry before")
+    sha256: Mapped[str] = mapped_column(String(64))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import settings
+from postgres import PrivateServer
 
 from models.states import Profile
 from pipeline.session import (
@@ -138,3 +139,18 @@ def make_session() -> Callable[..., Path]:
             return writer.commit()
 
     return make
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PrivateServer]:
+    """A PostgreSQL server of this test run only; skips where there is none."""
+    with PrivateServer() as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def registry_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of an empty database: a SQLite file, then PostgreSQL."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'consent.sqlite'}"
+    return request.getfixturevalue("postgres_server").new_database()

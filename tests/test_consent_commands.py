@@ -1,12 +1,15 @@
+import re
+import sqlite3
 import subprocess
 import sys
 from datetime import date
 
 import pytest
+from cryptography.fernet import Fernet
 from typer.testing import CliRunner
 
 from consent.commands import app
-from consent.errors import ConsentError, RegistryError
+from consent.errors import ConsentError, LogBroken, NameKeyError, RegistryError
 from consent.policy import OptOut, Zone
 from consent.registry import Registry
 
@@ -15,6 +18,7 @@ from consent.registry import Registry
 def engage(tmp_path, monkeypatch):
     monkeypatch.setenv("ENGAGE_DATABASE_URL", f"sqlite:///{tmp_path / 'consent.sqlite'}")
     monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.delenv("ENGAGE_CONSENT_KEY", raising=False)
     return lambda *words: CliRunner().invoke(app, list(words))
 
 
@@ -38,6 +42,14 @@ def test_an_empty_registry_says_how_to_begin(engage):
         (("opt-out", "CS 101", "kestrel"), RegistryError),
         (("opt-in", "CS 101", "kestrel"), RegistryError),
         (("list", "CS 101"), RegistryError),
+        (("decide", "CS 101", "kestrel", "no", "--purpose", "analysis"), RegistryError),
+        (("decide", "CS 101", "kestrel", "no", "--purpose", "analysis", "--form-version", "1"), ConsentError),
+        (("student", "CS 101", "kestrel"), RegistryError),
+        (("student", "CS 101", "kestrel", "--show-name"), RegistryError),
+        (("student", "CS 101", "kestrel", "--seat", "1,2,3"), ConsentError),
+        (("student", "CS 101", "kestrel", "--name", "Ada", "--forget-name"), ConsentError),
+        (("student", "CS 101", "kestrel", "--name", "Ada"), NameKeyError),
+        (("verify", "--head", "abc"), ConsentError),
     ],
 )
 def test_failures_reach_the_door_with_their_exit_code(engage, words, error):
@@ -48,7 +60,15 @@ def test_failures_reach_the_door_with_their_exit_code(engage, words, error):
 
 @pytest.mark.parametrize(
     "words",
-    [("approve", "CS 101"), ("approve", "CS 101", "--by", "Dean", "--until", "soon"), ("opt-out", "CS 101")],
+    [
+        ("approve", "CS 101"),
+        ("approve", "CS 101", "--by", "Dean", "--until", "soon"),
+        ("opt-out", "CS 101"),
+        ("approve", "CS 101", "--by", "Dean", "--purpose", "grading"),
+        ("decide", "CS 101", "kestrel", "no"),
+        ("decide", "CS 101", "kestrel", "perhaps", "--purpose", "analysis"),
+        ("verify", "--head"),
+    ],
 )
 def test_wrong_usage_exits_2(engage, words):
     assert engage(*words).exit_code == 2
@@ -95,3 +115,60 @@ def test_a_term(engage, tmp_path):
         assert registry.opt_outs("CS 101") == (OptOut("heron"),)
         engage("opt-out", "CS 101", "heron", "--zone", "0,0,1,1")
         assert registry.opt_outs("CS 101") == (OptOut("heron", Zone(0, 0, 1, 1)),)
+
+
+def test_a_student_decides(engage, monkeypatch):
+    monkeypatch.setenv("ENGAGE_CONSENT_KEY", Fernet.generate_key().decode())
+    granted = engage("approve", "CS 101", "--by", "Dean", "--purpose", "analysis", "--purpose", "recording")
+    assert "for recording, analysis." in granted.output
+    said = engage("decide", "CS 101", "heron", "yes", "--purpose", "recording", "--purpose", "analysis",
+                  "--form-version", "abcdef0123")  # fmt: skip
+    assert said.output == "heron says yes to recording and analysis in CS 101.\n"
+    said = engage("decide", "CS 101", "heron", "--purpose", "analysis", "no")
+    assert "everybody is covered; record it with: engage consent student COURSE STUDENT --seat" in said.output
+    seated = engage("student", "CS 101", "heron", "--seat", "0.1,0.2,0.3,0.4")
+    assert seated.output == "heron: no name; sits in 0.1,0.2,0.3,0.4; recording yes (form abcdef01), analysis no.\n"
+    assert (
+        "zone 0.1,0.2,0.3,0.4 are covered" in engage("decide", "CS 101", "heron", "no", "--purpose", "analysis").output
+    )
+    assert "name on record, encrypted" in engage("student", "CS 101", "heron", "--name", "Ada Byron").output
+    assert "heron: Ada Byron; sits in" in engage("student", "CS 101", "heron", "--show-name").output
+    listed = engage("list").output
+    for words in ("heron", "encrypted", "recording yes (form abcdef01), analysis no", "0.1,0.2,0.3,0.4"):
+        assert words in listed
+    assert "Ada" not in listed
+    assert "no name" in engage("student", "CS 101", "heron", "--forget-name").output
+    engage("opt-out", "CS 101", "heron")
+    assert "still on record" in engage("decide", "CS 101", "heron", "yes", "--purpose", "analysis").output
+    assert "still counts" not in engage("opt-in", "CS 101", "heron").output
+    engage("opt-out", "CS 101", "heron")
+    engage("decide", "CS 101", "heron", "no", "--purpose", "recording")
+    assert "still counts" in engage("opt-in", "CS 101", "heron").output
+
+
+def test_showing_a_student_not_on_record_adds_nobody(engage):
+    engage("approve", "CS 101", "--by", "Dean")
+    for option in ("--show-name", "--forget-name"):
+        assert isinstance(engage("student", "CS 101", "heron", option).exception, RegistryError)
+    assert "Students" not in engage("list").output
+    assert engage("student", "CS 101", "heron").output == "heron: no name; seat not known; nothing decided.\n"
+    assert "Students" in engage("list").output
+
+
+def test_the_log_is_verified(engage, tmp_path):
+    assert f"whole: 0 entries, head {'0' * 64}" in engage("verify").output
+    engage("approve", "CS 101", "--by", "Dean")
+    engage("opt-out", "CS 101", "heron")
+    whole = engage("verify")
+    assert whole.exit_code == 0
+    assert "2 entries" in whole.output
+    (head,) = re.findall(r"[0-9a-f]{64}", whole.output)
+    assert engage("verify", "--head", head).exit_code == 0
+    with sqlite3.connect(tmp_path / "consent.sqlite") as raw:
+        raw.execute("DELETE FROM log WHERE number = 2")
+        raw.execute("DELETE FROM opt_outs")
+    assert engage("verify").exit_code == 0  # nothing in the file shows it
+    broken = engage("verify", "--head", head).exception
+    assert isinstance(broken, LogBroken)
+    assert broken.exit_code == 1
+    assert "entry 2 of the log does not fit" in str(broken)

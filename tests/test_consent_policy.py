@@ -7,15 +7,18 @@ from hypothesis import strategies as st
 
 from consent.errors import ConsentError
 from consent.policy import (
+    EVERY_RUN,
     Approval,
     Blur,
     CoverPolicy,
     NotPermitted,
     OptOut,
+    Purpose,
     Zone,
     course_key,
     cover_policy,
     permit,
+    purposes_of_run,
 )
 
 TODAY = date(2025, 3, 10)
@@ -182,6 +185,60 @@ def test_expired_approvals_never_permit(records, late):
 def test_approvals_of_another_course_never_permit(records, day):
     with pytest.raises(NotPermitted, match="no faculty approval"):
         permit(records, "CS 101", None, day)
+
+
+# Purposes
+
+subsets = st.sets(st.sampled_from(Purpose)).map(tuple)
+
+
+def granting(*purposes, name="approval-1"):
+    return Approval(name, "CS 101", "Dean", TODAY, None, purposes=purposes)
+
+
+@pytest.mark.parametrize("named", [(), EVERY_RUN, (Purpose.ANALYSIS,)])
+def test_a_run_always_analyses_a_recording(named):
+    assert purposes_of_run(named, Blur.OPTED_OUT) == EVERY_RUN
+
+
+def test_covering_nobody_is_showing():
+    assert purposes_of_run((), Blur.NOBODY) == (*EVERY_RUN, Purpose.SHOWING)
+    assert purposes_of_run([Purpose.RESEARCH], Blur.EVERYONE) == (*EVERY_RUN, Purpose.RESEARCH)
+
+
+def test_a_purpose_not_granted_is_named_with_the_remedy():
+    with pytest.raises(
+        NotPermitted, match=r"'CS 101' grants recording, analysis, but not showing.*--blur nobody"
+    ) as no:
+        permit([approval()], "CS 101", None, TODAY, purposes_of_run((), Blur.NOBODY))
+    assert str(no.value).endswith(
+        "engage consent approve 'CS 101' --by NAME --purpose recording --purpose analysis --purpose showing"
+    )
+    assert no.value.exit_code == 3
+    with pytest.raises(NotPermitted, match="but not recording or analysis;"):
+        permit([granting(Purpose.RESEARCH)], "CS 101", None, TODAY)
+
+
+def test_a_newer_approval_can_grant_less():
+    wide, narrow = granting(*Purpose, name="approval-1"), granting(Purpose.RECORDING, name="approval-2")
+    assert permit([narrow, wide], "CS 101", None, TODAY, tuple(Purpose)) is wide
+    with pytest.raises(NotPermitted, match="but not analysis"):
+        permit([wide, narrow], "CS 101", None, TODAY)
+
+
+def test_whoever_approves_one_run_approves_what_it_is_for():
+    assert permit([], None, "Dean", TODAY, tuple(Purpose)).purposes == tuple(Purpose)
+    assert permit([], None, "Dean", TODAY).purposes == EVERY_RUN
+
+
+@given(subsets, subsets)
+def test_permitted_exactly_when_every_purpose_is_granted(granted, asked):
+    one = granting(*granted)
+    if set(asked) <= set(granted):
+        assert permit([one], "CS 101", None, TODAY, asked) is one
+    else:
+        with pytest.raises(NotPermitted):
+            permit([one], "CS 101", None, TODAY, asked)
 
 
 # Covering

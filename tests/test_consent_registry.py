@@ -6,7 +6,7 @@ from datetime import date, timedelta
 
 import platformdirs
 import pytest
-from sqlalchemy.engine import make_url
+from sqlalchemy import create_engine, text
 
 from consent.errors import ConsentError, RegistryError
 from consent.policy import OptOut, Zone
@@ -17,8 +17,8 @@ SEAT = Zone(0.1, 0.2, 0.3, 0.4)
 
 
 @pytest.fixture
-def url(tmp_path):
-    return f"sqlite:///{tmp_path / 'consent.sqlite'}"
+def url(registry_url):
+    return registry_url
 
 
 @pytest.fixture
@@ -117,9 +117,11 @@ def test_a_no_can_be_taken_back_and_said_again(course, url):
     assert not course.opt_in("CS 101", "kestrel")
     assert course.opt_out("CS 101", "kestrel", SEAT)
     assert set(course.opt_outs("CS 101")) == {OptOut("heron"), OptOut("kestrel", SEAT)}
-    with sqlite3.connect(make_url(url).database) as raw:  # nothing was forgotten
-        rows = raw.execute("SELECT withdrawn_at IS NOT NULL FROM opt_outs ORDER BY id").fetchall()
-    assert rows == [(1,), (1,), (0,), (0,)]
+    engine = create_engine(url)
+    with engine.connect() as raw:  # nothing was forgotten
+        rows = raw.execute(text("SELECT withdrawn_at IS NOT NULL FROM opt_outs ORDER BY id")).scalars().all()
+    engine.dispose()
+    assert list(map(bool, rows)) == [True, True, False, False]
 
 
 def test_courses_do_not_see_each_other_but_a_lecture_of_unknown_course_sees_all(course):
@@ -195,12 +197,14 @@ def test_a_damaged_file_is_said_and_left_alone(tmp_path, content):
     assert path.read_bytes() == content
 
 
-def test_a_database_of_something_else_is_said(tmp_path):
+def test_a_database_of_something_else_is_said_and_left_alone(tmp_path):
     path = tmp_path / "library.sqlite"
     with sqlite3.connect(path) as raw:
         raw.execute("CREATE TABLE courses (title TEXT)")
-    with Registry.open(f"sqlite:///{path}") as registry, pytest.raises(RegistryError, match="no such column"):
-        registry.courses()
+    with pytest.raises(RegistryError, match="no such column"):
+        Registry.open(f"sqlite:///{path}")
+    with sqlite3.connect(path) as raw:
+        assert raw.execute("SELECT name FROM sqlite_master").fetchall() == [("courses",)]
 
 
 # At the same time
@@ -215,6 +219,19 @@ for number in range(25):
         registry.approve(f"Course {number}", name, date(2025, 3, 10))
         registry.opt_out(f"Course {number}", f"{name}-{number}")
 """
+
+
+def test_a_writer_that_never_ends_is_not_waited_for_forever(registry_url, monkeypatch):
+    monkeypatch.setattr("consent.database.BUSY_TIMEOUT_S", 1)
+    with Registry.open(registry_url) as registry, Registry.open(registry_url) as other:
+        with (
+            other._database.transaction(write=True),
+            pytest.raises(RegistryError, match=r"cannot be used \(.*lock") as caught,
+        ):
+            registry.approve("CS 101", "Dean", TODAY)
+        assert "\n" not in str(caught.value)
+        registry.approve("CS 101", "Dean", TODAY)
+        assert len(registry.approvals()) == registry.verify().entries == 1
 
 
 def test_two_processes_at_the_same_time_lose_nothing(url):

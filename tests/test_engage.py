@@ -29,7 +29,7 @@ from typer.testing import CliRunner
 
 import engage
 import pipeline.detect
-from consent.policy import Zone
+from consent.policy import EVERY_RUN, Purpose, Zone
 from consent.registry import Registry
 from models.registry import WeightsFile
 from pipeline.detect import Detections, DetectSettings
@@ -332,6 +332,34 @@ def test_who_opted_out_cannot_be_shown(clips, tmp_path, zone):
     assert_refused(result, 3, "--blur nobody")
     assert "kestrel" not in result.output
     assert is_empty(tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("words", "missing"), [(("--blur", "nobody"), "showing"), (("--purpose", "research"), "research")]
+)
+def test_what_was_not_approved_is_not_done(two_students, clips, tmp_path, words, missing):
+    with Registry.open() as registry:
+        registry.approve(COURSE, "Prof. Wren", date.today())
+    asked = (clips / "good.mp4", "--course", COURSE, *words, "--out", tmp_path / "out")
+    assert_refused(run(*asked), 3, f"but not {missing}", "engage consent approve", f"--purpose {missing}")
+    assert is_empty(tmp_path / "out")
+    with Registry.open() as registry:
+        registry.approve(COURSE, "Prof. Wren", date.today(), purposes=[*EVERY_RUN, Purpose(missing)])
+    assert run(*asked).exit_code == 0
+
+
+@pytest.mark.parametrize(("seat", "students"), [(None, 2), (Zone(0, 0, 0.5, 1), 1)])
+def test_a_no_to_analysis_covers_and_leaves_no_row(two_students, clips, tmp_path, seat, students):
+    with Registry.open() as registry:
+        registry.approve(COURSE, "Prof. Wren", date.today(), purposes=list(Purpose))
+        registry.students.enter(COURSE, "kestrel", seat=seat)
+        registry.students.decide(COURSE, "kestrel", [Purpose.ANALYSIS], False)
+    asked = (clips / "good.mp4", "--course", COURSE, "--out", tmp_path)
+    assert_refused(run(*asked, "--blur", "nobody"), 3, "1 student has opted out")
+    result = run(*asked)
+    assert result.exit_code == 0
+    (folder,) = tmp_path.glob("*_good")
+    assert Session.open(folder).manifest.counts.students == students
 
 
 def test_a_registry_that_cannot_be_read_is_no_permission(clips, tmp_path, home):
