@@ -111,7 +111,8 @@ def run(
 ) -> None:
     """Analyse lectures: one session folder each, with the annotated video, tables and report.
 
-    Exit codes: 0 done, 2 bad input or usage, 3 not permitted, 1 anything else.
+    Exit codes: 0 done, 2 bad input or usage, 3 not permitted, 1 anything else, also when the check of the finished
+    video finds a face that had to be covered (the session is kept).
     """
     from pipeline.settings import read_settings
 
@@ -144,6 +145,35 @@ def demo(
     _run([DEMO], settings, permission, out=out, overwrite=True)
 
 
+@app.command()
+def audit(
+    session: Annotated[Path, typer.Argument(help="Session folder made by engage run.", show_default=False)],
+    rate: Annotated[float | None, typer.Option(min=0.01, help="Frames per second to check; all by default.")] = None,
+) -> None:
+    """Look for uncovered faces in a session's video, and write what is found into the session.
+
+    Where everybody had to be covered the whole picture is checked, else the seats of those who said no that are on
+    record now. A face found makes the session need a review, and the exit code 1.
+    """
+    from consent.registry import Registry
+    from pipeline.audit import AuditSettings, audit_session
+    from pipeline.progress import Bars
+    from pipeline.session import AuditResult, Session
+    from reports.report import write_report
+
+    opened = Session.open(session)
+    asked = Blur.EVERYONE if opened.manifest.blur == Blur.EVERYONE.value else Blur.OPTED_OUT
+    with Registry.open() as registry:
+        policy = cover_policy(asked, registry.opt_outs(opened.manifest.course))
+    with Bars(console) as bars:
+        checked = audit_session(opened, policy, AuditSettings(rate=rate), bars)
+    write_report(Session.open(session))  # it has a line about the check
+    if checked.result is AuditResult.NEEDS_REVIEW:
+        say("needs review", f"{session}: {checked.sentence()}; look at each, they are listed in audit.json")
+        raise typer.Exit(1)
+    console.print(f"{session}: {checked.sentence()}", markup=False, highlight=False, soft_wrap=True)
+
+
 def _run(videos: list[Path], settings: Settings, permission: Permission, *, out: Path, overwrite: bool) -> None:
     """Process lectures one after another; one that fails does not stop the rest, but decides the exit code."""
     from pipeline.detect import UltralyticsDetector
@@ -167,7 +197,7 @@ def _run(videos: list[Path], settings: Settings, permission: Permission, *, out:
             say("error", str(error))
             worst = worst or code
         else:
-            print_summary(session)
+            worst = print_summary(session) or worst
     if worst:
         raise typer.Exit(worst)
 
@@ -237,9 +267,10 @@ def process(
         return Session.open(writer.commit())
 
 
-def print_summary(session: Session) -> None:
-    """The table at the end of a run: what was found and where it lies."""
-    from pipeline.session import ENGAGEMENT, REPORT, VIDEO
+def print_summary(session: Session) -> int:
+    """The table at the end of a run: what was found and where it lies; the exit code, 1 where faces still show."""
+    from pipeline.audit import read_audit
+    from pipeline.session import ENGAGEMENT, REPORT, VIDEO, AuditResult
 
     manifest = session.manifest
     summary = manifest.engagement
@@ -254,12 +285,18 @@ def print_summary(session: Session) -> None:
     table.add_row("student-minutes", ", ".join(minutes) or "none")
     table.add_row("unusual spans", str(manifest.counts.events))
     table.add_row("profile, blur", f"{manifest.profile.value}, {manifest.blur}")
+    checked = read_audit(session)
+    table.add_row("covers checked", "no" if checked is None else checked.sentence())
     for warning in manifest.warnings:
         table.add_row("[yellow]warning", warning)
     for label, name in (("annotated video", VIDEO), ("report", REPORT), ("engagement table", ENGAGEMENT)):
         table.add_row(label, str(session.folder / name))
     console.print(table)
     console.print(f"Next: engage dashboard --sessions {session.folder.parent}", highlight=False, soft_wrap=True)
+    if checked is None or checked.result is not AuditResult.NEEDS_REVIEW:
+        return 0
+    say("needs review", f"{session.folder}: {checked.sentence()}; the session is kept, audit.json lists the faces")
+    return 1
 
 
 app.command()(reports.commands.report)

@@ -30,7 +30,7 @@ DEFAULT_DETECTOR = "students"
 
 SHIPPED_FOLDER = Path(__file__).parent / "weights"
 CACHE_VARIABLE = "ENGAGE_CACHE"
-SUFFIXES = (".pt",)
+SUFFIXES = (".pt", ".onnx")
 
 OFFICIAL_NAME = re.compile(r"yolo(v5[nsmlx]6?u|v8[nsmlx]|v9[tsmce]|v10[nsmblx]|11[nsmlx]|12[nsmlx]|26[nsmlx])\.pt")
 """Detection models among the assets of the Ultralytics release (``GITHUB_ASSETS_NAMES`` in

@@ -27,6 +27,9 @@ SHORTEST_TEXT_PX, TEXT_SHARE = 11, 1 / 46
 COVER_GAP_S = 10.0
 """Gaps in a covered person's sightings up to which the cover moves between them; at most ``hold_s`` beyond."""
 
+COVER_SPAN_S = 1.0
+"""Between sightings no further apart a cover spans both places: a tracker may have jumped from one head to another."""
+
 FILL_SEED = 20
 """Of the noise on pixelated heads, so that the same run gives the same video."""
 
@@ -87,6 +90,17 @@ def render(
             advance(1)
 
 
+def covers_over_time(analysis: Analysis, settings: Settings) -> Timeline:
+    """Which regions are covered at any moment: what is drawn, and what the check afterwards looks at."""
+    return Timeline(
+        analysis.covers,
+        "student",
+        longest_gap_s=COVER_GAP_S,
+        hold_s=settings.cover.hold_s,
+        span_s=COVER_SPAN_S,
+    )
+
+
 class Annotator:
     """Draws what is known of one moment onto its frame."""
 
@@ -98,7 +112,7 @@ class Annotator:
             longest_gap_s=max(settings.max_fill_s, 1.5 * analysis.interval_s),
             hold_s=analysis.interval_s / 2,
         )
-        self._covers = Timeline(analysis.covers, "student", longest_gap_s=COVER_GAP_S, hold_s=settings.cover.hold_s)
+        self._covers = covers_over_time(analysis, settings)
         self._state = {
             (int(student), int(t)): state
             for student, t, state in analysis.states[["student", "t", "state"]].itertuples(index=False)

@@ -10,6 +10,7 @@ import contextlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from enum import Enum
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -75,6 +76,14 @@ class Counts(BaseModel):
     events: int = Field(ge=0)
 
 
+class AuditResult(str, Enum):
+    """What the check for faces in the finished video came to; ``audit.json`` has the details."""
+
+    PASSED = "passed"
+    NEEDS_REVIEW = "needs review"
+    NOBODY = "not covered: nobody had to be"
+
+
 class EngagementSummary(BaseModel):
     """The class over the whole session; ``None`` where nobody was seen."""
 
@@ -102,6 +111,7 @@ class Manifest(BaseModel):
     course: str | None = None
     approval: str = Field(description="id of the approval on record, or the words given on the command line")
     blur: str
+    audit: AuditResult | None = Field(default=None, description="of the covers; none in sessions made before it")
     counts: Counts
     engagement: EngagementSummary
     stage_seconds: dict[str, float] = Field(default_factory=dict, description="wall time of each stage")

@@ -13,6 +13,7 @@ from models.anomaly import AnomalySettings
 from models.state_model import StateSettings
 from models.states import Profile, State
 from pipeline.anonymise import CoverSettings
+from pipeline.audit import AuditSettings
 from pipeline.cues import CueSettings
 from pipeline.detect import DetectSettings
 from pipeline.errors import InputError
@@ -41,6 +42,7 @@ class Settings(BaseModel):
     states: StateSettings = StateSettings()
     anomaly: AnomalySettings = AnomalySettings()
     cover: CoverSettings = CoverSettings()
+    audit: AuditSettings = AuditSettings()
     state_weights: dict[State, float] | None = Field(
         None, description="engagement weight of each state, 0 to 1; those not named keep the default"
     )

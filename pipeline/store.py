@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 from filelock import FileLock, Timeout
+from pydantic import BaseModel
 
 from pipeline.errors import OutputError
 from pipeline.session import MANIFEST, Manifest, SessionError
@@ -59,7 +60,11 @@ class SessionWriter:
 
     def write_manifest(self, manifest: Manifest) -> None:
         """Write ``session.json``."""
-        (self.folder / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        self.write_json(MANIFEST, manifest)
+
+    def write_json(self, name: str, content: BaseModel) -> None:
+        """Write ``content`` as JSON."""
+        write_json(self.folder / name, content)
 
     def commit(self) -> Path:
         """Give the folder its final name, replacing an older session of that name; returns the final path."""
@@ -77,6 +82,13 @@ class SessionWriter:
         shutil.rmtree(replaced, ignore_errors=True)
         self.committed = True
         return self.final
+
+
+def write_json(path: Path, content: BaseModel) -> None:
+    """Write a file of a session; the older one stays until the new one is whole."""
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(content.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    partial.replace(path)
 
 
 @contextlib.contextmanager

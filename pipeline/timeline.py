@@ -11,7 +11,9 @@ from pipeline.session import BOX
 class Timeline:
     """Boxes of several people over time: interpolated between sightings, held before, after and in long gaps."""
 
-    def __init__(self, table: pd.DataFrame, key: str, *, longest_gap_s: float, hold_s: float) -> None:
+    def __init__(
+        self, table: pd.DataFrame, key: str, *, longest_gap_s: float, hold_s: float, span_s: float = 0.0
+    ) -> None:
         """Index the table.
 
         Args:
@@ -19,7 +21,10 @@ class Timeline:
             key: column that names a person.
             longest_gap_s: s between two sightings up to which the boxes between are interpolated.
             hold_s: s for which a box stays before the first sighting, after the last, and into longer gaps.
+            span_s: s between two sightings up to which the box between is not interpolated but spans both: where
+                somebody else was taken for the same person, what lies halfway is nobody.
         """
+        self.span_s = span_s
         self.longest_gap_s = longest_gap_s
         self.hold_s = hold_s
         self._people: dict[int, tuple[np.ndarray, np.ndarray]] = {}
@@ -43,14 +48,26 @@ class Timeline:
         if after == len(times):
             return places[-1] if t - times[-1] <= self.hold_s else None
         if times[after] == t:
-            return places[after]
+            return (
+                self._spanning(times, places, t, slice(max(after - 1, 0), after + 2)) if self.span_s else places[after]
+            )
         if after == 0:
             return places[0] if times[0] - t <= self.hold_s else None
         before = after - 1
         gap = times[after] - times[before]
+        if gap <= self.span_s:
+            return self._spanning(times, places, t, slice(before, after + 1))
         if gap <= self.longest_gap_s:
             share = (t - times[before]) / gap
             return (1 - share) * places[before] + share * places[after]
         if t - times[before] <= self.hold_s:
             return places[before]
         return places[after] if times[after] - t <= self.hold_s else None
+
+    def _spanning(self, times: np.ndarray, places: np.ndarray, t: float, around: slice) -> np.ndarray:
+        """One box around those sightings of a slice that are no further than ``span_s`` from ``t``.
+
+        At a sighting its neighbours count too: the box there may be of somebody taken for this person.
+        """
+        near = places[around][np.abs(times[around] - t) <= self.span_s]
+        return np.concatenate([near[:, :2].min(axis=0), near[:, 2:].max(axis=0)])

@@ -15,10 +15,12 @@ from models.head import WEIGHTS as HEAD_WEIGHTS
 from models.registry import file_sha256
 from models.states import Profile
 from pipeline.analyse import Analysis, analyse
+from pipeline.audit import Audit, audit
 from pipeline.detect import Detector
 from pipeline.progress import Progress
-from pipeline.render import render
+from pipeline.render import covers_over_time, render
 from pipeline.session import (
+    AUDIT,
     ENGAGEMENT,
     EVENTS,
     OBSERVATIONS,
@@ -50,7 +52,7 @@ def walk(
     score: Score,
     progress: Progress,
 ) -> None:
-    """Analyse and render one lecture into ``writer``'s folder; the report and the commit are the caller's.
+    """Analyse, render and check one lecture into ``writer``'s folder; the report and the commit are the caller's.
 
     Raises:
         VideoError: the lecture cannot be decoded.
@@ -62,11 +64,22 @@ def walk(
     begun = time.perf_counter()
     render(reader.path, writer.folder / VIDEO, analysis, by_second, settings, progress)
     analysis.stage_seconds["render"] = time.perf_counter() - begun
+    begun = time.perf_counter()
+    checked = audit(
+        writer.folder / VIDEO,
+        policy,
+        covers_over_time(analysis, settings),
+        settings.audit,
+        progress,
+        expected_frames=analysis.frames,
+    )
+    analysis.stage_seconds["audit"] = time.perf_counter() - begun
+    writer.write_json(AUDIT, checked)
     writer.write_table(OBSERVATIONS, analysis.observations)
     writer.write_table(STATES, analysis.states)
     writer.write_table(EVENTS, analysis.events)
     writer.write_table(ENGAGEMENT, engagement)
-    writer.write_manifest(_manifest(reader, writer, analysis, detector, settings, approval, course, summary))
+    writer.write_manifest(_manifest(reader, writer, analysis, detector, settings, approval, course, summary, checked))
 
 
 def _manifest(
@@ -78,6 +91,7 @@ def _manifest(
     approval: Approval,
     course: str | None,
     summary: EngagementSummary,
+    checked: Audit,
 ) -> Manifest:
     info = analysis.info
     return Manifest(
@@ -95,6 +109,7 @@ def _manifest(
         course=course,
         approval=approval.id,
         blur=settings.blur.value,
+        audit=checked.result,
         counts=Counts(
             students=analysis.students,
             frames=analysis.frames,

@@ -175,7 +175,7 @@ def _provenance(manifest: Manifest) -> list[list[str]]:
     rows = [
         ["recording", f"{_words(manifest.source.name, 48)} ({manifest.source.sha256[:8]})"],
         ["approval", _words(manifest.approval, 110)],
-        ["heads covered in the video", _words(manifest.blur, 40)],
+        ["heads covered in the video", f"{_words(manifest.blur, 40)}; check for faces: {_checked(manifest)}"],
         ["models", ", ".join(models) or "none"],
         ["software", f"classroom-engagement {_words(manifest.software_version, 40)}"],
     ]
@@ -183,6 +183,10 @@ def _provenance(manifest: Manifest) -> list[list[str]]:
         more = f" (and {len(manifest.warnings) - 1} more)" if len(manifest.warnings) > 1 else ""
         rows.append(["warning", _words(manifest.warnings[0], 110) + more])
     return rows
+
+
+def _checked(manifest: Manifest) -> str:
+    return "not made" if manifest.audit is None else manifest.audit.value
 
 
 def _words(text: str | None, longest: int) -> str:

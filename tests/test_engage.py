@@ -35,6 +35,7 @@ from models.registry import WeightsFile
 from pipeline.detect import Detections, DetectSettings
 from pipeline.encode import VideoWriter
 from pipeline.session import (
+    AUDIT,
     ENGAGEMENT,
     EVENTS,
     MANIFEST,
@@ -42,6 +43,7 @@ from pipeline.session import (
     REPORT,
     STATES,
     VIDEO,
+    AuditResult,
     Session,
     find_sessions,
 )
@@ -49,7 +51,7 @@ from pipeline.store import SessionWriter, open_session
 from pipeline.video import VideoReader
 
 ROOT = Path(__file__).parents[1]
-FILES = (VIDEO, OBSERVATIONS, STATES, EVENTS, ENGAGEMENT, MANIFEST, REPORT)
+FILES = (VIDEO, AUDIT, OBSERVATIONS, STATES, EVENTS, ENGAGEMENT, MANIFEST, REPORT)
 """Of a whole session, in the order in which they are written."""
 
 COURSE = "Birds 101"
@@ -647,7 +649,7 @@ def test_help_lists_the_commands():
     words = subprocess.run(
         [sys.executable, "-m", "engage", "--help"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout
-    for command in ("run", "demo", "report", "dashboard", "info", "consent"):
+    for command in ("run", "demo", "audit", "report", "dashboard", "info", "consent"):
         assert re.search(rf"^\W*{command}\b", words, re.MULTILINE), command
 
 
@@ -677,6 +679,21 @@ def test_a_session_is_whole_and_says_how_it_was_made(two_students, clips, tmp_pa
     assert str(clips) not in (folder / MANIFEST).read_text(encoding="utf-8")  # the name, never the path
     for name in (VIDEO, REPORT, ENGAGEMENT):
         assert f"good/{name}" in result.stdout
+
+
+def test_where_nobody_had_to_be_covered_the_check_says_so(two_students, clips, tmp_path):
+    assert approved(clips / "good.mp4", "--out", tmp_path).exit_code == 0
+    assert Session.open(tmp_path / "good").manifest.audit is AuditResult.NOBODY
+
+
+def test_a_face_left_uncovered_makes_the_session_need_review(two_students, lecture, tmp_path):
+    """Two people are covered where nobody sits: the faces of twelve still show."""
+    result = approved(lecture, "--out", tmp_path, "--blur", "everyone", "--rate", "1")
+    assert result.exit_code == 1, result.output
+    assert_one_sentence(result.stderr, "uncovered faces", "the session is kept", kind="needs review")
+    session = Session.open(tmp_path / "birds")
+    assert session.manifest.audit is AuditResult.NEEDS_REVIEW
+    assert sorted(path.name for path in session.folder.iterdir()) == sorted(FILES)
 
 
 @pytest.mark.parametrize("keep", [(), ("--keep-audio",)])

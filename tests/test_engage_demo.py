@@ -31,6 +31,7 @@ from consent.registry import Registry
 from models.states import UNSEEN, State
 from pipeline.encode import VideoWriter
 from pipeline.session import (
+    AUDIT,
     BEHAVIOUR_PREFIX,
     ENGAGEMENT,
     EVENT_COLUMNS,
@@ -42,6 +43,7 @@ from pipeline.session import (
     STATE_COLUMNS,
     STATES,
     VIDEO,
+    AuditResult,
     Session,
 )
 from pipeline.video import VideoReader
@@ -125,7 +127,7 @@ def test_it_ends_well_and_says_where_the_files_are(demo):
 def test_the_session_is_whole_and_alone(demo):
     assert [path.name for path in demo.out.iterdir()] == ["demo_classroom"]
     found = {path.name for path in demo.session.folder.iterdir()}
-    expected = {MANIFEST, OBSERVATIONS, STATES, EVENTS, ENGAGEMENT, VIDEO, REPORT}
+    expected = {MANIFEST, AUDIT, OBSERVATIONS, STATES, EVENTS, ENGAGEMENT, VIDEO, REPORT}
     assert expected <= found
     assert {Path(name).suffix for name in found} <= {
         ".json",
@@ -356,6 +358,10 @@ def heads(part) -> pd.DataFrame:
                     place = slice(y1, y2), slice(x1, x2)
                     rows.append((old.index, one["id"], filled[place].mean(), (filled & ~was)[place].mean()))
     return pd.DataFrame(rows, columns=["frame", "id", "filled", "newly_filled"])
+
+
+def test_the_finished_video_was_checked_and_passed(part):
+    assert part.session.manifest.audit is AuditResult.PASSED
 
 
 @pytest.mark.parametrize("person", OPTED_OUT)

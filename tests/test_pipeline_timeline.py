@@ -168,3 +168,26 @@ def test_in_the_demo_five_frames_a_second_tell_where_everybody_is_in_all_ten():
     assert missing == 0
     assert np.quantile(overlaps, 0.01) > 0.8
     assert WHO_LEAVES not in timeline.at(18.0)[0]
+
+
+@pytest.mark.parametrize(
+    ("t", "box"),
+    [
+        (0.0, [0, 0, 60, 30]),
+        (0.1, [0, 0, 60, 30]),
+        (0.2, [0, 0, 60, 30]),
+        (5.0, [90, 90, 99, 99]),  # the last, and the one before is far
+    ],
+)
+def test_a_spanning_box_holds_close_sightings_also_at_one_of_them(t, box):
+    rows = [[0.0, 1, 0, 0, 10, 10], [0.2, 1, 50, 20, 60, 30], [5.0, 1, 90, 90, 99, 99]]
+    table = pd.DataFrame(rows, columns=["t", "student", *BOX])
+    spanning = Timeline(table, "student", longest_gap_s=10, hold_s=0, span_s=0.2)
+    assert spanning.at(t)[1].tolist() == [box]
+
+
+def test_between_far_sightings_the_box_moves_and_an_unknown_side_stays_unknown():
+    table = pd.DataFrame([[0.0, 1, 0, np.nan, 10, 10], [1.0, 1, 50, 20, 60, 30]], columns=["t", "student", *BOX])
+    assert Timeline(table, "student", longest_gap_s=10, hold_s=0, span_s=0.5).at(0.5)[1][0, 0] == 25
+    spanning = Timeline(table, "student", longest_gap_s=10, hold_s=0, span_s=1.0)
+    assert np.array_equal(spanning.at(0.5)[1], [[0, np.nan, 60, 30]], equal_nan=True)

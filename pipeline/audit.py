@@ -1,0 +1,229 @@
+"""The check after the render: faces are looked for again in the video as it was written.
+
+Nothing of pass 1 is believed here but which places had to be covered: the decoded file is searched anew, so a
+cover that was decided but not drawn, drawn too late or too small is found. A face that pass 1 never took for a person
+is found too, where everybody or a whole seat had to be covered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from consent.policy import CoverPolicy
+from pipeline.find_faces import FaceFinder, FindSettings, Found
+from pipeline.progress import Progress
+from pipeline.session import AUDIT, MANIFEST, AuditResult, Session, SessionError
+from pipeline.store import write_json
+from pipeline.timeline import Timeline
+from pipeline.video import Frame, VideoReader, prefetch
+
+MOST_LISTED = 200
+"""Leaks written down one by one; the count tells of the rest."""
+
+WHOLE_PICTURE = "the whole picture"
+COVERS_AND_SEATS = "the covers of the render and the seats of those who said no"
+SEATS = "the seats of those who said no"
+NOTHING = "nothing"
+
+
+class AuditSettings(FindSettings):
+    """The check for faces in the finished video."""
+
+    rate: float | None = Field(
+        None, gt=0, description="frames per second that are checked; none given: every frame. It cannot be left out"
+    )
+
+
+class Leak(BaseModel):
+    """A face that shows where it should not."""
+
+    frame: int = Field(description="index in the video, from 0")
+    t: float = Field(description="s from the first frame")
+    box: tuple[int, int, int, int] = Field(description="x1 y1 x2 y2, px")
+    score: float = Field(description="of the detector that was surest, 0 to 1")
+    detectors: tuple[str, ...]
+
+
+class Audit(BaseModel):
+    """The content of ``audit.json``."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    result: AuditResult
+    looked_at: str = Field(description="which part of each frame")
+    detectors: dict[str, str] = Field(default_factory=dict, description="name -> sha256 of its weights, or its kind")
+    thresholds: dict[str, float] = Field(default_factory=dict)
+    frames: int = Field(0, description="frames checked")
+    frames_with_leaks: int = 0
+    leak_count: int = 0
+    leaks: list[Leak] = Field(default_factory=list, description=f"the first {MOST_LISTED}")
+    doubtful_count: int = Field(0, description="places that one detector took for a face and the other, close up, not")
+    doubtful: list[Leak] = Field(default_factory=list, description=f"the first {MOST_LISTED}; they are no leaks")
+    problems: list[str] = Field(default_factory=list, description="why not all of the video could be checked")
+
+    def sentence(self) -> str:
+        """What to tell the user, in one line."""
+        if self.result is AuditResult.NOBODY:
+            return self.result.value
+        if self.result is AuditResult.PASSED:
+            doubts = f" ({self.doubtful_count} doubtful places are listed in audit.json)" if self.doubtful_count else ""
+            return f"{self.result.value}: no face found in {self.looked_at}, {self.frames} frames{doubts}"
+        first = f", the first at {self.leaks[0].t:.2f} s" if self.leaks else ""
+        found = [f"{self.leak_count} uncovered faces in {self.frames_with_leaks} of {self.frames} frames{first}"]
+        return f"{self.result.value}: {'; '.join(found * bool(self.leak_count) + self.problems)}"
+
+
+class _Listing:
+    """Faces found: all counted, the first of them written down."""
+
+    def __init__(self) -> None:
+        self.first: list[Leak] = []
+        self.count = 0
+        self.frames = 0
+
+    def add(self, frame: Frame, found: Found) -> None:
+        """Add the faces of one frame."""
+        self.count += len(found)
+        self.frames += len(found) > 0
+        boxes = np.round(found.boxes_xyxy).astype(int).tolist()
+        for box, score, names in zip(boxes, found.scores.tolist(), found.detectors, strict=True):
+            if len(self.first) < MOST_LISTED:
+                self.first.append(
+                    Leak(frame=frame.index, t=round(frame.t, 3), box=box, score=round(score, 3), detectors=names)
+                )
+
+
+def audit(
+    video: Path,
+    policy: CoverPolicy,
+    covers: Timeline | None,
+    settings: AuditSettings,
+    progress: Progress,
+    *,
+    expected_frames: int | None = None,
+    open_finder: Callable[[FindSettings], FaceFinder] = FaceFinder,
+) -> Audit:
+    """Look for faces where ``policy`` says that none may show.
+
+    Args:
+        video: the annotated video as it was written.
+        policy: whom the render had to cover.
+        covers: where it drew covers, as the render knows it; ``None`` when that is not known any more, and then only
+            the seats are looked at.
+        settings: detectors and rate.
+        progress: told of every frame.
+        expected_frames: how many frames the video must hold; ``None`` when that is not known.
+        open_finder: makes the detectors.
+
+    Raises:
+        VideoError: the video cannot be decoded.
+    """
+    if not (policy.everyone or policy.zones):
+        return Audit(result=AuditResult.NOBODY, looked_at=NOTHING)
+    leaks, doubtful = _Listing(), _Listing()
+    frames = 0
+    with (
+        open_finder(settings) as finder,
+        VideoReader(video) as reader,
+        progress.stage("Check covers", reader.info.frames) as advance,
+    ):
+        size = reader.info.width, reader.info.height
+        last = -1
+        with closing(prefetch(reader.frames(settings.rate), depth=8)) as stream:
+            for frame in stream:
+                if policy.everyone:
+                    found = finder.find(frame.image)
+                else:
+                    found = finder.find_in(frame.image, places_to_cover(policy, covers, frame.t, *size))
+                leaks.add(frame, found.only(found.sure))
+                doubtful.add(frame, found.only(~found.sure))
+                frames += 1
+                advance(frame.index - last)
+                last = frame.index
+        problems = list(reader.warnings)
+        if expected_frames is not None and reader.decoded != expected_frames:
+            problems.append(f"{reader.decoded} of {expected_frames} frames of the video could be decoded")
+        advance(reader.decoded - 1 - last)
+        detectors = finder.detectors
+    where = WHOLE_PICTURE if policy.everyone else SEATS if covers is None else COVERS_AND_SEATS
+    return Audit(
+        result=AuditResult.NEEDS_REVIEW if leaks.count or problems else AuditResult.PASSED,
+        looked_at=where,
+        detectors=detectors,
+        thresholds={
+            "mediapipe": settings.mediapipe_confidence,
+            "yunet": settings.yunet_score,
+            "yunet_close_up": settings.confirm_score,
+        },
+        frames=frames,
+        frames_with_leaks=leaks.frames,
+        leak_count=leaks.count,
+        leaks=leaks.first,
+        doubtful_count=doubtful.count,
+        doubtful=doubtful.first,
+        problems=problems,
+    )
+
+
+def places_to_cover(policy: CoverPolicy, covers: Timeline | None, t: float, width: int, height: int) -> np.ndarray:
+    """(n, 4) px: the seats of those who said no, and where the render drew covers at ``t`` (s)."""
+    seats = np.array([zone.corners for zone in policy.zones]).reshape(-1, 4) * (width, height, width, height)
+    return seats if covers is None else np.concatenate([covers.at(t)[1], seats])
+
+
+def standing(before: Audit | None, now: Audit) -> Audit:
+    """Which of two checks of a session counts: leaks are not forgotten because a later check looked at less.
+
+    ``before`` stands when it asked for a review and ``now`` did not look at least at the same places.
+    """
+    order = [NOTHING, SEATS, COVERS_AND_SEATS, WHOLE_PICTURE]
+    if before is None or before.result is not AuditResult.NEEDS_REVIEW or now.result is AuditResult.NEEDS_REVIEW:
+        return now
+    reach = {place: rank for rank, place in enumerate(order)}
+    return before if reach.get(now.looked_at, 0) < reach.get(before.looked_at, 0) else now
+
+
+def read_audit(session: Session) -> Audit | None:
+    """The check on record, ``None`` where none was made.
+
+    Raises:
+        SessionError: ``audit.json`` is damaged.
+    """
+    path = session.folder / AUDIT
+    try:
+        return Audit.model_validate_json(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeDecodeError, ValidationError):
+        raise SessionError(f"{path}: cannot be read; delete it and check again with: engage audit") from None
+
+
+def audit_session(session: Session, policy: CoverPolicy, settings: AuditSettings, progress: Progress) -> Audit:
+    """Check a finished session again and write the result into it.
+
+    Covers are not stored, so that a session does not tell where those who said no moved: unless everybody had to be
+    covered only the seats on record are looked at.
+
+    Returns:
+        the check that counts, see ``standing``.
+
+    Raises:
+        VideoError: the video cannot be decoded.
+        SessionError: the session is damaged or cannot be written.
+    """
+    before = read_audit(session)
+    now = audit(session.video, policy, None, settings, progress, expected_frames=session.manifest.counts.frames)
+    counts = standing(before, now)
+    try:
+        write_json(session.folder / AUDIT, counts)
+        write_json(session.folder / MANIFEST, session.manifest.model_copy(update={"audit": counts.result}))
+    except OSError as error:
+        raise SessionError(
+            f"{session.folder}: the result cannot be written ({error.strerror}); make the folder writable"
+        ) from error
+    return counts

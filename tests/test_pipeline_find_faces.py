@@ -1,0 +1,166 @@
+"""Faces looked for again: empty pictures and areas first, then the tiling, then the demo's rendered faces."""
+
+from __future__ import annotations
+
+from itertools import islice, pairwise
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from truth import _frames
+
+import engage
+from models.registry import SHIPPED_FOLDER
+from pipeline import find_faces
+from pipeline.find_faces import (
+    MEDIAPIPE_NAME,
+    SMALLEST_WINDOW_PX,
+    YUNET,
+    YUNET_NAME,
+    FaceFinder,
+    FindSettings,
+    centres_in,
+    tiles,
+    windows,
+)
+from pipeline.video import VideoReader
+
+NOWHERE = np.zeros((0, 4))
+
+
+@pytest.fixture(scope="module")
+def finder():
+    with FaceFinder(FindSettings()) as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def classroom() -> np.ndarray:
+    """The demo's first frame: twelve people, eleven or more faces towards the camera."""
+    with VideoReader(engage.DEMO) as reader:
+        return next(islice(reader.frames(), 1)).image
+
+
+def heads(frame: int = 0) -> np.ndarray:
+    return np.array([one["head_bbox"] for one in _frames()[frame]["persons"] if one["visible"]], float)
+
+
+# nothing to see
+
+
+@pytest.mark.parametrize("size", [(1, 1), (2, 400), (400, 2), (64, 64), (720, 1280)])
+@pytest.mark.parametrize("level", [0, 127, 255])
+def test_in_an_empty_picture_there_is_no_face(finder, size, level):
+    assert len(finder.find(np.full((*size, 3), level, np.uint8))) == 0
+
+
+@pytest.mark.parametrize(
+    "areas",
+    [NOWHERE, [[10, 10, 10, 40]], [[40, 40, 10, 10]], [[-50, -50, -1, -1]], [[5000, 0, 6000, 90]]],
+    ids=["none", "no width", "inside out", "above left", "right of it"],
+)
+def test_where_nothing_had_to_be_covered_nothing_is_searched(finder, classroom, areas):
+    assert len(finder.find_in(classroom, np.array(areas, float))) == 0
+    assert windows(np.array(areas, float), 1280, 720) == []
+
+
+def test_a_side_that_is_not_known_reaches_the_edge_of_the_picture(finder, classroom):
+    everywhere = np.full((1, 4), np.nan)
+    assert windows(everywhere, 1280, 720) == [(0, 0, 1280, 720)]
+    assert len(finder.find_in(classroom, everywhere)) == len(finder.find(classroom))
+
+
+# laws
+
+
+@given(st.integers(1, 3000), st.integers(1, 3000), st.integers(64, 600))
+def test_tiles_leave_nothing_out_and_overlap_by_half(width, height, side):
+    placed = tiles(width, height, side)
+    for each in {square[2] for square in placed}:
+        for length, starts in (
+            (width, {x for x, _, s in placed if s == each}),
+            (height, {y for _, y, s in placed if s == each}),
+        ):
+            ordered = sorted(starts)
+            assert ordered[0] <= 0
+            assert ordered[-1] + each >= length
+            assert all(after - before <= each / 2 + 1 for before, after in pairwise(ordered))
+
+
+@given(st.tuples(*[st.floats(-500, 2000)] * 4))
+def test_a_window_holds_its_area_with_surroundings_and_stays_in_the_picture(area):
+    for x1, y1, x2, y2 in windows(np.array([area]), 1280, 720):
+        left, top, right, bottom = np.clip(area, 0, [1280, 720, 1280, 720])
+        assert 0 <= x1 <= left
+        assert right <= x2 <= 1280
+        assert 0 <= y1 <= top
+        assert bottom <= y2 <= 720
+        assert x2 - x1 >= SMALLEST_WINDOW_PX / 2  # an area at the edge has surroundings on one side only
+
+
+def test_windows_are_joined_where_that_saves_work_and_only_there():
+    area = [400.0, 300, 600, 500]
+    moved, far = [410.0, 310, 610, 510], [1000.0, 300, 1200, 500]
+    assert windows(np.array([area, moved]), 1280, 720) == [(300, 200, 710, 610)]
+    assert len(windows(np.array([area, far, moved]), 1280, 720)) == 2
+
+
+@pytest.mark.parametrize(
+    ("area", "inside"),
+    [
+        ([0, 0, 10, 10], True),
+        ([5, 5, 5, 5], True),
+        ([6, 0, 10, 10], False),
+        ([np.nan, 0, 10, 10], True),
+        ([0, 0, np.nan, np.nan], True),
+        ([np.nan, 6, np.nan, np.nan], False),
+    ],
+)
+def test_a_face_belongs_where_its_centre_lies(area, inside):
+    assert centres_in(np.array([[5.0, 5.0]]), np.array([area], float)).tolist() == [inside]
+    assert centres_in(np.zeros((0, 2)), np.array([area], float)).tolist() == []
+    assert centres_in(np.array([[5.0, 5.0]]), NOWHERE).tolist() == [False]
+
+
+# the rendered class
+
+
+def test_both_detectors_look(finder):
+    assert set(finder.detectors) == {MEDIAPIPE_NAME, YUNET_NAME}
+    assert len(finder.detectors[YUNET_NAME]) == 64
+    assert (SHIPPED_FOLDER / YUNET).is_file()
+
+
+def test_nearly_every_face_is_found_once_and_nothing_else(finder, classroom):
+    found = finder.find(classroom)
+    found = found.only(found.sure)
+    inside = [centres_in(found.centres, head[None]) for head in heads()]
+    assert sum(each.any() for each in inside) >= 11
+    assert max(each.sum() for each in inside) == 1
+    assert np.any(inside, axis=0).all()
+    assert any(names == (MEDIAPIPE_NAME, YUNET_NAME) for names in found.detectors)
+
+
+def test_each_face_is_found_at_its_place_alone(finder, classroom):
+    found = [len(finder.find_in(classroom, head[None])) for head in heads()]
+    assert sum(count == 1 for count in found) >= 11
+    assert max(found) == 1
+
+
+def test_a_face_that_fills_the_picture_is_found(finder, classroom):
+    x1, y1, x2, y2 = heads()[0].astype(int)
+    large = cv2.resize(classroom[y1 - 15 : y2 + 15, x1 - 20 : x2 + 20], None, fx=6, fy=6, interpolation=cv2.INTER_CUBIC)
+    assert len(finder.find(large)) == 1
+
+
+def test_without_yunet_the_other_looks_alone_and_that_is_said(classroom, monkeypatch, tmp_path):
+    monkeypatch.setattr(find_faces, "YUNET", "not_there.onnx")
+    monkeypatch.setenv("ENGAGE_CACHE", str(tmp_path))
+    with FaceFinder(FindSettings()) as alone:
+        assert set(alone.detectors) == {MEDIAPIPE_NAME}
+        found = alone.find(classroom)
+    assert len(found) >= 11
+    assert set(found.detectors) == {(MEDIAPIPE_NAME,)}
+    assert found.sure.all()
