@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from consent.form_commands import form
 from consent import student_commands
+from consent.form_commands import form
 from consent.policy import EVERY_RUN, Purpose
 
 if TYPE_CHECKING:

@@ -133,6 +133,43 @@ class DecisionRow(Base):
     recorded_at: Mapped[datetime] = mapped_column(_UtcDateTime, default=utc_now)
 
 
+class SessionRow(Base):
+    """Where a session of a course was written, so that a withdrawal and the end of a retention period find it."""
+
+    __tablename__ = "sessions"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    course_id: Mapped[int] = mapped_column(ForeignKey("courses.id"), index=True)
+    name: Mapped[str] = mapped_column(doc="id in the manifest")
+    created: Mapped[str] = mapped_column(String(40), doc="as in the manifest; tells two sessions of one name apart")
+    folder: Mapped[str] = mapped_column(Text, doc="absolute path; changed when the session is found elsewhere")
+    recorded_at: Mapped[datetime] = mapped_column(_UtcDateTime, default=utc_now)
+    deleted_at: Mapped[datetime | None] = mapped_column(_UtcDateTime)
+
+
+class WithdrawalRow(Base):
+    """A student who took consent back; ``done_at`` is when the last session had been cleared."""
+
+    __tablename__ = "withdrawals"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    student_id: Mapped[int] = mapped_column(ForeignKey("students.id"), index=True)
+    recorded_at: Mapped[datetime] = mapped_column(_UtcDateTime, default=utc_now)
+    done_at: Mapped[datetime | None] = mapped_column(_UtcDateTime)
+
+
+class RetentionRow(Base):
+    """Days one kind of data of a course is kept; the newest row of a kind counts."""
+
+    __tablename__ = "retention"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    course_id: Mapped[int] = mapped_column(ForeignKey("courses.id"), index=True)
+    kind: Mapped[str] = mapped_column(String(32))
+    days: Mapped[int]
+    recorded_at: Mapped[datetime] = mapped_column(_UtcDateTime, default=utc_now)
+
+
 class EntryRow(Base):
     """One entry of the log (consent/log.py); never changed, never removed."""
 
