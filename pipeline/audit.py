@@ -12,7 +12,8 @@ from contextlib import closing
 from pathlib import Path
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+import pandas as pd
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 
 from consent.policy import CoverPolicy
 from pipeline.find_faces import FaceFinder, FindSettings, Found
@@ -21,6 +22,8 @@ from pipeline.session import AUDIT, MANIFEST, AuditResult, Session, SessionError
 from pipeline.store import write_json
 from pipeline.timeline import Timeline
 from pipeline.video import Frame, VideoReader, prefetch
+
+FOUND_COLUMNS = ("t", "x1", "y1", "x2", "y2")
 
 MOST_LISTED = 200
 """Leaks written down one by one; the count tells of the rest."""
@@ -62,17 +65,26 @@ class Audit(BaseModel):
     frames_with_leaks: int = 0
     leak_count: int = 0
     leaks: list[Leak] = Field(default_factory=list, description=f"the first {MOST_LISTED}")
-    doubtful_count: int = Field(0, description="places that one detector took for a face and the other, close up, not")
+    doubtful_count: int = Field(0, description="places that one detector took for a face and no other, close up")
     doubtful: list[Leak] = Field(default_factory=list, description=f"the first {MOST_LISTED}; they are no leaks")
+    patched: int = Field(0, description="places covered because an earlier check of this video found them")
     problems: list[str] = Field(default_factory=list, description="why not all of the video could be checked")
+    _found: pd.DataFrame = PrivateAttr(default_factory=lambda: pd.DataFrame(columns=FOUND_COLUMNS))
+
+    @property
+    def found(self) -> pd.DataFrame:
+        """Every leak and doubtful place: ``t`` (s) and ``x1 y1 x2 y2`` (px). Not part of the file."""
+        return self._found
 
     def sentence(self) -> str:
         """What to tell the user, in one line."""
         if self.result is AuditResult.NOBODY:
             return self.result.value
         if self.result is AuditResult.PASSED:
-            doubts = f" ({self.doubtful_count} doubtful places are listed in audit.json)" if self.doubtful_count else ""
-            return f"{self.result.value}: no face found in {self.looked_at}, {self.frames} frames{doubts}"
+            notes = [f"{self.patched} places covered on top"] if self.patched else []
+            notes += [f"{self.doubtful_count} doubtful places are listed in audit.json"] if self.doubtful_count else []
+            more = f" ({', '.join(notes)})" if notes else ""
+            return f"{self.result.value}: no face found in {self.looked_at}, {self.frames} frames{more}"
         first = f", the first at {self.leaks[0].t:.2f} s" if self.leaks else ""
         found = [f"{self.leak_count} uncovered faces in {self.frames_with_leaks} of {self.frames} frames{first}"]
         return f"{self.result.value}: {'; '.join(found * bool(self.leak_count) + self.problems)}"
@@ -83,6 +95,7 @@ class _Listing:
 
     def __init__(self) -> None:
         self.first: list[Leak] = []
+        self.all: list[np.ndarray] = []
         self.count = 0
         self.frames = 0
 
@@ -90,6 +103,8 @@ class _Listing:
         """Add the faces of one frame."""
         self.count += len(found)
         self.frames += len(found) > 0
+        if len(found):
+            self.all.append(np.column_stack([np.full(len(found), frame.t), found.boxes_xyxy]))
         boxes = np.round(found.boxes_xyxy).astype(int).tolist()
         for box, score, names in zip(boxes, found.scores.tolist(), found.detectors, strict=True):
             if len(self.first) < MOST_LISTED:
@@ -151,14 +166,13 @@ def audit(
         advance(reader.decoded - 1 - last)
         detectors = finder.detectors
     where = WHOLE_PICTURE if policy.everyone else SEATS if covers is None else COVERS_AND_SEATS
-    return Audit(
+    checked = Audit(
         result=AuditResult.NEEDS_REVIEW if leaks.count or problems else AuditResult.PASSED,
         looked_at=where,
         detectors=detectors,
         thresholds={
             "mediapipe": settings.mediapipe_confidence,
             "yunet": settings.yunet_score,
-            "yunet_close_up": settings.confirm_score,
         },
         frames=frames,
         frames_with_leaks=leaks.frames,
@@ -168,6 +182,8 @@ def audit(
         doubtful=doubtful.first,
         problems=problems,
     )
+    checked._found = pd.DataFrame(np.concatenate([np.zeros((0, 5)), *leaks.all, *doubtful.all]), columns=FOUND_COLUMNS)
+    return checked
 
 
 def places_to_cover(policy: CoverPolicy, covers: Timeline | None, t: float, width: int, height: int) -> np.ndarray:

@@ -15,6 +15,7 @@ from pipeline.analyse import Analysis
 from pipeline.anonymise import cover
 from pipeline.encode import VideoWriter
 from pipeline.labels import WHITE, Colour, Tags, from_hex, put_text, text_mask
+from pipeline.patches import Patches
 from pipeline.progress import Progress
 from pipeline.settings import Settings
 from pipeline.timeline import Timeline
@@ -56,6 +57,7 @@ def render(
     class_engagement: pd.Series,
     settings: Settings,
     progress: Progress,
+    patches: Patches | None = None,
 ) -> None:
     """Write the annotated video.
 
@@ -66,12 +68,13 @@ def render(
         class_engagement: engagement of the class (0 to 1, NaN where nobody is seen) by second.
         settings: of the run.
         progress: told of every frame.
+        patches: what to cover besides, where the check of an earlier rendering found faces.
 
     Raises:
         VideoError: the source cannot be read.
         OSError: the video cannot be stored.
     """
-    annotator = Annotator(analysis, class_engagement, settings)
+    annotator = Annotator(analysis, class_engagement, settings, patches)
     with (
         VideoReader(video) as reader,
         VideoWriter(
@@ -104,7 +107,9 @@ def covers_over_time(analysis: Analysis, settings: Settings) -> Timeline:
 class Annotator:
     """Draws what is known of one moment onto its frame."""
 
-    def __init__(self, analysis: Analysis, class_engagement: pd.Series, settings: Settings) -> None:
+    def __init__(
+        self, analysis: Analysis, class_engagement: pd.Series, settings: Settings, patches: Patches | None = None
+    ) -> None:
         self._settings = settings
         self._students = Timeline(
             analysis.observations,
@@ -113,6 +118,7 @@ class Annotator:
             hold_s=analysis.interval_s / 2,
         )
         self._covers = covers_over_time(analysis, settings)
+        self._patches = patches or Patches()
         self._state = {
             (int(student), int(t)): state
             for student, t, state in analysis.states[["student", "t", "state"]].itertuples(index=False)
@@ -128,7 +134,7 @@ class Annotator:
         scale = Scale.of(width, height)
         second = min(int(t), self._last_second)
         _, covered = self._covers.at(t)
-        cover(image_bgr, covered, self._settings.cover, self._rng)
+        cover(image_bgr, np.concatenate([covered, self._patches.at(t)]), self._settings.cover, self._rng)
         students, boxes = self._students.at(t)
         corners = np.round(boxes).astype(int)
         states = [self._state.get((student, second), UNSEEN) for student in students.tolist()]
