@@ -12,8 +12,7 @@ from contextlib import closing
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from consent.policy import CoverPolicy
 from pipeline.find_faces import FaceFinder, FindSettings, Found
@@ -22,8 +21,6 @@ from pipeline.session import AUDIT, MANIFEST, AuditResult, Session, SessionError
 from pipeline.store import write_json
 from pipeline.timeline import Timeline
 from pipeline.video import Frame, VideoReader, prefetch
-
-FOUND_COLUMNS = ("t", "x1", "y1", "x2", "y2")
 
 MOST_LISTED = 200
 """Leaks written down one by one; the count tells of the rest."""
@@ -69,12 +66,6 @@ class Audit(BaseModel):
     doubtful: list[Leak] = Field(default_factory=list, description=f"the first {MOST_LISTED}; they are no leaks")
     patched: int = Field(0, description="places covered because an earlier check of this video found them")
     problems: list[str] = Field(default_factory=list, description="why not all of the video could be checked")
-    _found: pd.DataFrame = PrivateAttr(default_factory=lambda: pd.DataFrame(columns=FOUND_COLUMNS))
-
-    @property
-    def found(self) -> pd.DataFrame:
-        """Every leak and doubtful place: ``t`` (s) and ``x1 y1 x2 y2`` (px). Not part of the file."""
-        return self._found
 
     def sentence(self) -> str:
         """What to tell the user, in one line."""
@@ -95,7 +86,6 @@ class _Listing:
 
     def __init__(self) -> None:
         self.first: list[Leak] = []
-        self.all: list[np.ndarray] = []
         self.count = 0
         self.frames = 0
 
@@ -103,8 +93,6 @@ class _Listing:
         """Add the faces of one frame."""
         self.count += len(found)
         self.frames += len(found) > 0
-        if len(found):
-            self.all.append(np.column_stack([np.full(len(found), frame.t), found.boxes_xyxy]))
         boxes = np.round(found.boxes_xyxy).astype(int).tolist()
         for box, score, names in zip(boxes, found.scores.tolist(), found.detectors, strict=True):
             if len(self.first) < MOST_LISTED:
@@ -121,6 +109,7 @@ def audit(
     progress: Progress,
     *,
     expected_frames: int | None = None,
+    tell: Callable[[float, np.ndarray], None] | None = None,
     open_finder: Callable[[FindSettings], FaceFinder] = FaceFinder,
 ) -> Audit:
     """Look for faces where ``policy`` says that none may show.
@@ -133,6 +122,7 @@ def audit(
         settings: detectors and rate.
         progress: told of every frame.
         expected_frames: how many frames the video must hold; ``None`` when that is not known.
+        tell: given the time (s) and the boxes (n, 4) px of all that is found on a frame, doubtful or not.
         open_finder: makes the detectors.
 
     Raises:
@@ -155,6 +145,8 @@ def audit(
                     found = finder.find(frame.image)
                 else:
                     found = finder.find_in(frame.image, places_to_cover(policy, covers, frame.t, *size))
+                if tell is not None and len(found):
+                    tell(frame.t, found.boxes_xyxy)
                 leaks.add(frame, found.only(found.sure))
                 doubtful.add(frame, found.only(~found.sure))
                 frames += 1
@@ -166,7 +158,7 @@ def audit(
         advance(reader.decoded - 1 - last)
         detectors = finder.detectors
     where = WHOLE_PICTURE if policy.everyone else SEATS if covers is None else COVERS_AND_SEATS
-    checked = Audit(
+    return Audit(
         result=AuditResult.NEEDS_REVIEW if leaks.count or problems else AuditResult.PASSED,
         looked_at=where,
         detectors=detectors,
@@ -182,8 +174,6 @@ def audit(
         doubtful=doubtful.first,
         problems=problems,
     )
-    checked._found = pd.DataFrame(np.concatenate([np.zeros((0, 5)), *leaks.all, *doubtful.all]), columns=FOUND_COLUMNS)
-    return checked
 
 
 def places_to_cover(policy: CoverPolicy, covers: Timeline | None, t: float, width: int, height: int) -> np.ndarray:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from pipeline.audit import Audit, AuditResult
+from pipeline.audit import Audit
 
 GROWN = 0.5
 """Sizes of the found face added on each side: detectors box the face, not the head."""
@@ -26,17 +26,20 @@ class Patches:
     def __len__(self) -> int:
         return len(self._times)
 
-    def add(self, t: np.ndarray, boxes_xyxy: np.ndarray) -> None:
-        """Add faces found.
-
-        Args:
-            t: (n,) s from the first frame.
-            boxes_xyxy: (n, 4) px.
-        """
+    def add(self, t: float, boxes_xyxy: np.ndarray) -> None:
+        """Add faces (n, 4) px found at ``t`` (s from the first frame)."""
         size = np.tile(boxes_xyxy[:, 2:] - boxes_xyxy[:, :2], 2) * [-GROWN, -GROWN, GROWN, GROWN]
-        times, boxes = np.concatenate([self._times, t]), np.concatenate([self._boxes, boxes_xyxy + size])
-        order = np.argsort(times, kind="stable")
-        self._times, self._boxes = times[order], boxes[order]
+        place = np.searchsorted(self._times, t, side="right")
+        self._times = np.insert(self._times, place, [t] * len(size))
+        self._boxes = np.insert(self._boxes, place, boxes_xyxy + size, axis=0)
+
+    def with_those_of(self, others: Patches) -> Patches:
+        """Both together."""
+        both = Patches()
+        both._times = np.concatenate([self._times, others._times])
+        order = np.argsort(both._times, kind="stable")
+        both._times, both._boxes = both._times[order], np.concatenate([self._boxes, others._boxes])[order]
+        return both
 
     def at(self, t: float) -> np.ndarray:
         """(n, 4) px to cover at a moment."""
@@ -44,26 +47,29 @@ class Patches:
         return self._boxes[first:last]
 
 
-def write_until_clean(write: Callable[[Patches], None], check: Callable[[], Audit]) -> Audit:
+Tell = Callable[[float, np.ndarray], None]
+"""Given the time (s) and the boxes (n, 4) px of what was found on a frame."""
+
+
+def write_until_clean(write: Callable[[Patches], None], check: Callable[[Tell], Audit]) -> Audit:
     """Write a video and check it; cover what was found and do both again, until nothing is or ``ROUNDS`` are over.
 
     Doubtful places are covered as well, but they alone are not worth a second round.
 
     Args:
         write: makes the video anew, with these patches.
-        check: looks at the video written last.
+        check: looks at the video written last, and tells of all it finds, doubtful or not.
 
     Returns:
         the last check, with how many places were patched.
     """
-    patches = Patches()
+    patches, found = Patches(), Patches()
     write(patches)
-    checked = check()
+    checked = check(found.add)
     for again in range(ROUNDS):
-        found = checked.found
-        if checked.result is AuditResult.NOBODY or not (checked.leak_count if again else len(found)):
+        if not (checked.leak_count if again else len(found)):
             break
-        patches.add(found["t"].to_numpy(float), found[["x1", "y1", "x2", "y2"]].to_numpy(float))
+        patches, found = patches.with_those_of(found), Patches()
         write(patches)
-        checked = check()
+        checked = check(found.add)
     return checked.model_copy(update={"patched": len(patches)})

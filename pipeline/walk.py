@@ -17,7 +17,7 @@ from models.states import Profile
 from pipeline.analyse import Analysis, analyse
 from pipeline.audit import Audit, audit
 from pipeline.detect import Detector
-from pipeline.patches import Patches, write_until_clean
+from pipeline.patches import Patches, Tell, write_until_clean
 from pipeline.progress import Progress
 from pipeline.render import covers_over_time, render
 from pipeline.session import (
@@ -89,9 +89,9 @@ def _written_and_checked(
         render(reader.path, out, analysis, by_second, settings, progress, patches)
         seconds["render"] += time.perf_counter() - begun
 
-    def check() -> Audit:
+    def check(tell: Tell) -> Audit:
         begun = time.perf_counter()
-        checked = audit(out, policy, covers, settings.audit, progress, expected_frames=analysis.frames)
+        checked = audit(out, policy, covers, settings.audit, progress, expected_frames=analysis.frames, tell=tell)
         seconds["audit"] += time.perf_counter() - begun
         return checked
 

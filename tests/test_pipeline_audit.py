@@ -37,6 +37,7 @@ from pipeline.audit import (
 )
 from pipeline.encode import VideoWriter
 from pipeline.errors import VideoError
+from pipeline.find_faces import FindSettings
 from pipeline.progress import Silent
 from pipeline.session import AUDIT, BOX, VIDEO, AuditResult, Session
 from pipeline.timeline import Timeline
@@ -170,7 +171,8 @@ def test_every_uncovered_face_is_listed_with_frame_time_and_place(plain):
         assert leak.t == pytest.approx(leak.frame / 10)
         x, y = (leak.box[0] + leak.box[2]) / 2, (leak.box[1] + leak.box[3]) / 2
         assert any(x1 <= x <= x2 and y1 <= y <= y2 for x1, y1, x2, y2 in everybody(leak.frame))
-    assert set(result.detectors) == {"mediapipe", "yunet"} < set(result.thresholds)
+    assert {"mediapipe", "centerface"} <= set(result.detectors)
+    assert set(FindSettings.model_fields) == set(result.thresholds)
 
 
 def test_no_more_than_the_first_leaks_are_listed_but_all_are_counted(tmp_path):
