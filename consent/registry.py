@@ -21,6 +21,7 @@ from consent.database import Database
 from consent.errors import ConsentError, RegistryError
 from consent.policy import EVERY_RUN, Approval, OptOut, Purpose, Zone, course_key
 from consent.schema import bring_up_to_date
+from consent.sessions import NotedSessions
 from consent.students import Refusal, Students, refusals
 from consent.tables import ApprovalRow, CourseRow, OptOutRow, utc_now
 
@@ -31,6 +32,7 @@ class Registry:
     def __init__(self, database: Database) -> None:
         self._database = database
         self.students = Students(database)
+        self.sessions = NotedSessions(database)
 
     @property
     def location(self) -> str:
