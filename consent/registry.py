@@ -19,6 +19,7 @@ from consent import log
 from consent.courses import checked_name, find_course, known_course
 from consent.database import Database
 from consent.errors import ConsentError, RegistryError
+from consent.periods import Retention
 from consent.policy import EVERY_RUN, Approval, OptOut, Purpose, Zone, course_key
 from consent.schema import bring_up_to_date
 from consent.sessions import NotedSessions
@@ -33,6 +34,7 @@ class Registry:
         self._database = database
         self.students = Students(database)
         self.sessions = NotedSessions(database)
+        self.retention = Retention(database)
 
     @property
     def location(self) -> str:

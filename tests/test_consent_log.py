@@ -17,6 +17,7 @@ from consent.errors import ConsentError, LogBroken
 from consent.log import GENESIS, Chain
 from consent.policy import EVERY_RUN, Purpose, Zone
 from consent.registry import Registry
+from consent.retention import Kind
 from consent.tables import Base
 
 TODAY = date(2025, 3, 10)
@@ -33,6 +34,7 @@ CHANGES = {
     "an opt-out taken back": lambda registry: registry.opt_in("CS 101", "kestrel"),
     "a session": lambda registry: registry.sessions.note("CS 101", "one", "2025-03-10T09:00:00Z", Path("/x/one")),
     "a session deleted": lambda registry: registry.sessions.deleted(registry.sessions.of_course("CS 101")[0]),
+    "two periods": lambda registry: registry.retention.set("CS 101", {Kind.TABLES: 365, Kind.FORMS: 0}),
     "a name again": lambda registry: registry.students.enter("CS 101", "heron", "Ada Lovelace"),
 }
 """Each change there is, in an order in which all are possible; together they leave a row in every table."""
@@ -246,7 +248,7 @@ COLUMNS = [
 @pytest.mark.parametrize(("table", "column"), COLUMNS, ids=".".join)
 def test_a_record_altered_behind_the_log_is_found(tmp_path, table, column):
     url = filled(f"sqlite:///{tmp_path / 'consent.sqlite'}")
-    others = {"id": "77", "granted": "1 - granted", "zone": "'[0, 0, 1, 1]'", "purposes": "'[]'"}
+    others = {"id": "77", "days": "7", "granted": "1 - granted", "zone": "'[0, 0, 1, 1]'", "purposes": "'[]'"}
     days = {"valid_from": "'2024-01-01'", "valid_until": "'2030-01-01'"}
     moments = {"recorded_at": "'2020-01-01 00:00:00'", "withdrawn_at": "NULL", "deleted_at": "NULL", "done_at": "NULL"}
     other = (others | days | moments).get(column, "'else'")
