@@ -6,8 +6,9 @@ Heavy imports happen inside the commands, so that ``engage --help`` answers at o
 from __future__ import annotations
 
 import signal
-from dataclasses import dataclass
-from datetime import date
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,8 +20,10 @@ from typer.core import TyperGroup
 import consent.commands
 import dashboard.commands
 import models.commands
+import pipeline.commands
 import reports.commands
 from consent.policy import Approval, Blur, CoverPolicy, Purpose, cover_policy, permit, purposes_of_run
+from consent.retention import Kind
 from models.states import Profile
 
 if TYPE_CHECKING:
@@ -108,12 +111,17 @@ def run(
     config: Annotated[Path | None, typer.Option(help="YAML with any setting.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing session.")] = False,
     keep_audio: Annotated[bool, typer.Option("--keep-audio", help="Keep the sound; voices identify people.")] = False,
+    lecture_day: Annotated[
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], help="When the lecture was, for how long data is kept; default today."),
+    ] = None,
 ) -> None:
     """Analyse lectures: one session folder each, with the annotated video, tables and report.
 
     Exit codes: 0 done, 2 bad input or usage, 3 not permitted, 1 anything else, also when the check of the finished
     video finds a face that had to be covered (the session is kept).
     """
+    from pipeline.retention import checked_lecture_day
     from pipeline.settings import read_settings
 
     settings = read_settings(
@@ -129,7 +137,8 @@ def run(
         detect__backend=backend,
     )
     purposes = purposes_of_run(purpose or (), settings.blur)
-    permission = Permission.on_record(course, approved_by, settings.blur, purposes)
+    day = checked_lecture_day(lecture_day, date.today())
+    permission = Permission.on_record(course, approved_by, settings.blur, purposes, day)
     _run(videos, settings, permission, out=out, overwrite=overwrite)
 
 
@@ -167,7 +176,8 @@ def audit(
         policy = cover_policy(asked, registry.opt_outs(opened.manifest.course))
     with Bars(console) as bars:
         checked = audit_session(opened, policy, AuditSettings(rate=rate), bars)
-    write_report(Session.open(session))  # it has a line about the check
+    if Kind.TABLES not in opened.manifest.purged:
+        write_report(Session.open(session))  # it has a line about the check
     if checked.result is AuditResult.NEEDS_REVIEW:
         say("needs review", f"{session}: {checked.sentence()}; look at each, they are listed in audit.json")
         raise typer.Exit(1)
@@ -204,15 +214,22 @@ def _run(videos: list[Path], settings: Settings, permission: Permission, *, out:
 
 @dataclass(frozen=True)
 class Permission:
-    """Under which approval a course is processed, and whose heads are covered."""
+    """Under which approval a course is processed, whose heads are covered, and for how long the results are kept."""
 
     course: str | None
     approval: Approval
     policy: CoverPolicy
+    keep_days: Mapping[Kind, int] = field(default_factory=dict)
+    lecture_day: date | None = None
 
     @classmethod
     def on_record(
-        cls, course: str | None, approved_by: str | None, blur: Blur, purposes: tuple[Purpose, ...]
+        cls,
+        course: str | None,
+        approved_by: str | None,
+        blur: Blur,
+        purposes: tuple[Purpose, ...],
+        lecture_day: date | None = None,
     ) -> Permission:
         """Look the course's record up; once per command.
 
@@ -223,7 +240,8 @@ class Permission:
 
         with Registry.open() as registry:
             approval = permit(registry.approvals(course), course, approved_by, date.today(), purposes)
-            return cls(course, approval, cover_policy(blur, registry.opt_outs(course, purposes)))
+            policy = cover_policy(blur, registry.opt_outs(course, purposes))
+            return cls(course, approval, policy, registry.retention.of_course(course), lecture_day)
 
 
 def process(
@@ -237,6 +255,7 @@ def process(
     progress: Progress,
 ) -> Session:
     """One lecture: analyse, score, render, report; the session appears under ``out`` only when it is whole."""
+    from pipeline.retention import promise
     from pipeline.session import EngagementSummary, Session
     from pipeline.store import open_session, session_id
     from pipeline.walk import walk
@@ -263,6 +282,7 @@ def process(
             score=score,
             progress=progress,
         )
+        promise(writer, permission.keep_days, permission.lecture_day, date.today())
         write_report(Session.open(writer.folder))
         return Session.open(writer.commit())
 
@@ -270,6 +290,7 @@ def process(
 def print_summary(session: Session) -> int:
     """The table at the end of a run: what was found and where it lies; the exit code, 1 where faces still show."""
     from pipeline.audit import read_audit
+    from pipeline.retention import end_dates_in_words
     from pipeline.session import ENGAGEMENT, REPORT, VIDEO, AuditResult
 
     manifest = session.manifest
@@ -287,6 +308,7 @@ def print_summary(session: Session) -> int:
     table.add_row("profile, blur", f"{manifest.profile.value}, {manifest.blur}")
     checked = read_audit(session)
     table.add_row("covers checked", "no" if checked is None else checked.sentence())
+    table.add_row("kept until", end_dates_in_words(manifest))
     for warning in manifest.warnings:
         table.add_row("[yellow]warning", warning)
     for label, name in (("annotated video", VIDEO), ("report", REPORT), ("engagement table", ENGAGEMENT)):
@@ -300,6 +322,7 @@ def print_summary(session: Session) -> int:
 
 
 app.command()(reports.commands.report)
+app.command()(pipeline.commands.purge)
 app.command()(dashboard.commands.dashboard)
 app.command()(models.commands.info)
 app.add_typer(consent.commands.app, name="consent")

@@ -28,9 +28,7 @@ class Kind(str, Enum):
     @property
     def words(self) -> str:
         """For people."""
-        return {"tables": "tables and report", "forms": "names on record"}.get(
-            self.value, self.value.replace("_", " ")
-        )
+        return {"tables": "tables and report", "forms": "names on record"}.get(self.value, self.value.replace("_", " "))
 
 
 OF_A_LECTURE: Final = (Kind.RECORDING, Kind.ANNOTATED_VIDEO, Kind.TABLES)

@@ -221,7 +221,8 @@ def audit_session(session: Session, policy: CoverPolicy, settings: AuditSettings
     counts = standing(before, now)
     try:
         write_json(session.folder / AUDIT, counts)
-        write_json(session.folder / MANIFEST, session.manifest.model_copy(update={"audit": counts.result}))
+        manifest = Session.open(session.folder).manifest  # as it is now: the check took minutes
+        write_json(session.folder / MANIFEST, manifest.model_copy(update={"audit": counts.result}))
     except OSError as error:
         raise SessionError(
             f"{session.folder}: the result cannot be written ({error.strerror}); make the folder writable"

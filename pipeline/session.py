@@ -218,11 +218,6 @@ class Session:
         except (OSError, ValueError) as error:  # pandas' parser errors are ValueErrors
             raise _unreadable(path, error) from None
 
-    def deleted(self, kind: Kind) -> str | None:
-        """One sentence where data of that kind was deleted at its end date, else ``None``."""
-        day = self.manifest.purged.get(kind)
-        return None if day is None else f"{self.folder}: {', '.join(PARTS[kind])} deleted on {day}, as promised"
-
     def _existing(self, name: str) -> Path:
         path = self.folder / name
         kind = next(kind for kind, names in PARTS.items() if name in names)

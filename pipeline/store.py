@@ -19,7 +19,14 @@ from pipeline.errors import OutputError
 from pipeline.session import MANIFEST, Manifest, SessionError
 
 LOCK = ".lock"
+PARTIAL = ".partial"
+"""Ending of what is not whole: the folder being written, and what is on its way out. Nobody reads such folders."""
+
+REPLACED = ".replaced" + PARTIAL
+"""Ending of an older session that is moved aside until the new one has its name."""
+
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+ELSEWHERE = "choose another folder with --out"
 LONGEST_PART = 80
 """Characters of the course and of the file's stem in a folder's name; file systems allow 255 bytes."""
 
@@ -68,8 +75,7 @@ class SessionWriter:
 
     def commit(self) -> Path:
         """Give the folder its final name, replacing an older session of that name; returns the final path."""
-        (self.folder / LOCK).unlink(missing_ok=True)
-        replaced = self.final.with_name(self.final.name + ".replaced.partial")
+        replaced = self.final.with_name(self.final.name + REPLACED)
         if self.final.exists():
             shutil.rmtree(replaced, ignore_errors=True)
             self.final.rename(replaced)
@@ -79,6 +85,8 @@ class SessionWriter:
             if replaced.exists():
                 replaced.rename(self.final)
             raise
+        # Only now: a folder without a lock that has not yet its name would look like one that a killed run left.
+        (self.final / LOCK).unlink(missing_ok=True)
         shutil.rmtree(replaced, ignore_errors=True)
         self.committed = True
         return self.final
@@ -86,7 +94,7 @@ class SessionWriter:
 
 def write_json(path: Path, content: BaseModel) -> None:
     """Write a file of a session; the older one stays until the new one is whole."""
-    partial = path.with_name(path.name + ".partial")
+    partial = path.with_name(path.name + PARTIAL)
     partial.write_text(content.model_dump_json(indent=2) + "\n", encoding="utf-8")
     partial.replace(path)
 
@@ -108,7 +116,7 @@ def open_session(out: Path, name: str, *, overwrite: bool) -> Iterator[SessionWr
         raise SessionError(f"{final}: this session exists already; add --overwrite to replace it")
     if final.exists() and not (final / MANIFEST).exists():
         raise SessionError(f"{final}: exists and is not a session; choose another --out or move it away")
-    folder = final.with_name(name + ".partial")
+    folder = final.with_name(name + PARTIAL)
     lock = FileLock(folder / LOCK, timeout=0)
     writer = SessionWriter(final, folder)
     try:
@@ -126,7 +134,41 @@ def open_session(out: Path, name: str, *, overwrite: bool) -> Iterator[SessionWr
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _occupy(folder: Path, lock: FileLock, out: Path) -> None:
+@contextlib.contextmanager
+def hold(final: Path) -> Iterator[None]:
+    """Keep all others from writing or deleting session ``final`` during the block.
+
+    It is the lock of ``open_session``, a file in a folder beside the session. What a killed run left in that folder is
+    removed with it.
+
+    Raises:
+        SessionError: a run is writing the session, somebody else holds it, or its folder cannot be written.
+    """
+    folder = final.with_name(final.name + PARTIAL)
+    lock = FileLock(folder / LOCK, timeout=0)
+    try:
+        _occupy(folder, lock, final.parent, "make it writable")
+        yield
+    finally:
+        if lock.is_locked:
+            shutil.rmtree(folder, ignore_errors=True)  # while it is ours
+        lock.release()
+
+
+def held(final: Path) -> bool:
+    """Whether a process is writing or holding session ``final`` at this moment; changes nothing."""
+    lock = final.with_name(final.name + PARTIAL) / LOCK
+    try:
+        if lock.exists():
+            FileLock(lock, timeout=0).acquire().lock.release()
+    except Timeout:
+        return True
+    except OSError:  # it ended at this moment, or is not ours to open: ``hold`` will say
+        return False
+    return False
+
+
+def _occupy(folder: Path, lock: FileLock, out: Path, remedy: str = ELSEWHERE) -> None:
     """Make the folder, or take over what a killed run left, for this process alone."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -136,7 +178,7 @@ def _occupy(folder: Path, lock: FileLock, out: Path) -> None:
             f"{folder.with_suffix('')}: another run is writing this session; wait for it to end"
         ) from None
     except OSError as error:
-        raise _in_words(error, out) from error
+        raise _in_words(error, out, remedy) from error
 
 
 def _clear(folder: Path) -> None:
@@ -149,7 +191,7 @@ def _clear(folder: Path) -> None:
             path.unlink()
 
 
-def _in_words(error: OSError, out: Path) -> Exception:
+def _in_words(error: OSError, out: Path, remedy: str = ELSEWHERE) -> Exception:
     if error.errno in DISK_FULL:
         return OutputError(f"{out}: the disk is full; free some space or choose another --out")
-    return SessionError(f"{out}: cannot be written ({error.strerror}); choose another folder with --out")
+    return SessionError(f"{out}: cannot be written ({error.strerror}); {remedy}")
