@@ -154,13 +154,11 @@ def remove(folder: Path) -> None:
 def leftovers(folder: Path) -> list[Path]:
     """Folders that killed runs left in a folder of sessions, and that no process holds.
 
-    They hold data of people that nobody would look for. Only folders with a name of ours and something of ours inside
-    are listed: other programs have ``.partial`` folders too.
+    They hold data of people that nobody would look for. Only empty folders and those with something of ours inside are
+    listed: other programs have ``.partial`` folders too.
     """
     found = [path for path in folder.glob(f"*{PARTIAL}") if path.is_dir() and not path.is_symlink()]
-    return sorted(
-        path for path in found if any(_is_of(one.name, _NAMES) for one in path.iterdir()) and not held(_of(path))
-    )
+    return sorted(path for path in found if _is_ours(path) and not held(_of(path)))
 
 
 def clear(leftover: Path) -> None:
@@ -189,6 +187,14 @@ def _of(leftover: Path) -> Path:
     """The session to which a leftover belongs."""
     ending = next(ending for ending in (REPLACED, PURGED, PARTIAL) if leftover.name.endswith(ending))
     return leftover.with_name(leftover.name.removesuffix(ending))
+
+
+def _is_ours(leftover: Path) -> bool:
+    try:
+        inside = [path.name for path in leftover.iterdir()]
+    except OSError:  # it went at this moment, or is not for us to look at
+        return False
+    return not inside or any(_is_of(name, _NAMES) for name in inside)
 
 
 def _is_of(name: str, names: Collection[str]) -> bool:

@@ -150,9 +150,11 @@ def hold(final: Path) -> Iterator[None]:
         _occupy(folder, lock, final.parent, "make it writable")
         yield
     finally:
-        if lock.is_locked:
-            shutil.rmtree(folder, ignore_errors=True)  # while it is ours
-        lock.release()
+        try:
+            if lock.is_locked:
+                shutil.rmtree(folder, ignore_errors=True)  # while it is ours
+        finally:
+            lock.release()
 
 
 def held(final: Path) -> bool:
