@@ -308,7 +308,8 @@ def print_summary(session: Session) -> int:
     table.add_row("profile, blur", f"{manifest.profile.value}, {manifest.blur}")
     checked = read_audit(session)
     table.add_row("covers checked", "no" if checked is None else checked.sentence())
-    table.add_row("kept until", end_dates_in_words(manifest))
+    if manifest.approval != DEMO_APPROVAL:
+        table.add_row("kept until", end_dates_in_words(manifest))
     for warning in manifest.warnings:
         table.add_row("[yellow]warning", warning)
     for label, name in (("annotated video", VIDEO), ("report", REPORT), ("engagement table", ENGAGEMENT)):

@@ -96,8 +96,11 @@ class Purge:
             self.endless.append(folder.name)
         remains = retention.left(folder, manifest.purged)
         whole = len(parts) == len(PARTS)
-        if not self._dry_run and parts:
+        new = [kind for kind in parts if kind not in manifest.purged]
+        if not self._dry_run and (new or remains or whole):
             with hold(folder):
+                if Session.open(folder).manifest != manifest:
+                    raise SessionError(f"{folder}: was written anew at this moment; run engage purge again")
                 retention.delete_parts(folder, parts, self._today)
                 if whole:
                     retention.empty(folder)
@@ -108,7 +111,8 @@ class Purge:
             if kind not in manifest.purged or remains:
                 self._note(folder.name, kind.words, ends.get(kind), "deleted", "would be deleted")
         if whole:
-            self._note(folder.name, "the session", max(ends.values(), default=None), "deleted", "would be deleted")
+            last = max((ends[kind] for kind in PARTS if kind in ends), default=None)
+            self._note(folder.name, "the session", last, "deleted", "would be deleted")
         self._recording(folder.name, manifest.source.name, ends.get(Kind.RECORDING), whole)
 
     def _recording(self, session: str, recording: str, end: date | None, last_time: bool) -> None:

@@ -296,6 +296,20 @@ def test_a_run_waits_for_no_purge(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["demo"]
 
 
+def test_a_session_written_anew_before_it_could_be_held_keeps_its_own_end_date(tmp_path, monkeypatch):
+    folder = small_session(tmp_path, delete_after={"tables": "2025-08-01"})
+
+    def late(final):
+        (final / MANIFEST).write_text(json.dumps(small_manifest(created="2025-09-01", delete_after={})))
+        return hold(final)
+
+    monkeypatch.setattr("pipeline.purge.hold", late)
+    with Registry.open(f"sqlite:///{tmp_path / 'consent.sqlite'}") as registry:
+        (problem,) = purge(registry, tmp_path).problems
+    assert "was written anew" in problem
+    assert {path.name for path in folder.iterdir()} == {MANIFEST, *FILES}
+
+
 # A crash between any two steps
 
 
