@@ -30,6 +30,7 @@ ENGAGEMENT = "engagement.csv"
 VIDEO = "annotated.mp4"
 AUDIT = "audit.json"
 REPORT = "report.pdf"
+FILES = (MANIFEST, OBSERVATIONS, STATES, EVENTS, ENGAGEMENT, VIDEO, AUDIT, REPORT)
 
 BOX = ("x1", "y1", "x2", "y2")
 HEAD_BOX = ("hx1", "hy1", "hx2", "hy2")
@@ -116,6 +117,7 @@ class Manifest(BaseModel):
     engagement: EngagementSummary
     stage_seconds: dict[str, float] = Field(default_factory=dict, description="wall time of each stage")
     warnings: list[str] = Field(default_factory=list)
+    withdrawals: list[str] = Field(default_factory=list, description="ids of those whose students are gone from it")
 
 
 @dataclass(frozen=True)
