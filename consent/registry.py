@@ -25,6 +25,7 @@ from consent.schema import bring_up_to_date
 from consent.sessions import NotedSessions
 from consent.students import Refusal, Students, refusals
 from consent.tables import ApprovalRow, CourseRow, OptOutRow, utc_now
+from consent.withdrawals import Withdrawals
 
 
 class Registry:
@@ -35,6 +36,7 @@ class Registry:
         self.students = Students(database)
         self.sessions = NotedSessions(database)
         self.retention = Retention(database)
+        self.withdrawals = Withdrawals(database)
 
     @property
     def location(self) -> str:

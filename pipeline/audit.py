@@ -123,7 +123,7 @@ def audit(
     Raises:
         VideoError: the video cannot be decoded.
     """
-    if not (policy.everyone or policy.zones):
+    if not (policy.everyone or policy.zones or covers):
         return Audit(result=AuditResult.NOBODY, looked_at=NOTHING)
     leaks, doubtful = _Listing(), _Listing()
     frames = 0
@@ -186,6 +186,38 @@ def standing(before: Audit | None, now: Audit) -> Audit:
         return now
     reach = {place: rank for rank, place in enumerate(order)}
     return before if reach.get(now.looked_at, 0) < reach.get(before.looked_at, 0) else now
+
+
+def with_earlier_leaks(before: Audit | None, now: Audit, covers: Timeline) -> Audit:
+    """The check of a video that was covered further: leaks found earlier still count where ``covers`` do not lie.
+
+    Args:
+        before: the check of the video as it was.
+        now: that of the new one; where it looked at the whole picture it alone counts.
+        covers: what was covered in addition.
+    """
+    if before is None or before.result is not AuditResult.NEEDS_REVIEW or now.looked_at == WHOLE_PICTURE:
+        return now
+    left = [leak for leak in before.leaks if not _lies_in(leak, covers)]
+    if not left:
+        return now
+    count = before.leak_count - (len(before.leaks) - len(left))
+    frames = {leak.frame for leak in [*left, *now.leaks]}
+    return now.model_copy(
+        update={
+            "result": AuditResult.NEEDS_REVIEW,
+            "leaks": sorted([*left, *now.leaks], key=lambda leak: leak.frame)[:MOST_LISTED],
+            "leak_count": now.leak_count + count,
+            "frames_with_leaks": max(len(frames), now.frames_with_leaks),
+        }
+    )
+
+
+def _lies_in(leak: Leak, covers: Timeline) -> bool:
+    """Whether the middle of a leak is covered by now."""
+    boxes = covers.at(leak.t)[1]
+    x, y = (leak.box[0] + leak.box[2]) / 2, (leak.box[1] + leak.box[3]) / 2
+    return bool(((boxes[:, :2] <= (x, y)) & ((x, y) <= boxes[:, 2:])).all(axis=1).any())
 
 
 def read_audit(session: Session) -> Audit | None:

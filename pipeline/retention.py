@@ -16,12 +16,10 @@ from pathlib import Path
 from consent.retention import Kind, end_dates, sooner
 from pipeline.errors import InputError
 from pipeline.session import MANIFEST, PARTS, Manifest, Session, SessionError
-from pipeline.store import LOCK, PARTIAL, REPLACED, SessionWriter, held, hold, write_json
+from pipeline.store import PARTIAL, REPLACED, SessionWriter, held, hold, is_of, looks_ours, write_json
 
 PURGED = ".purged" + PARTIAL
 """Ending of a session that is being deleted whole."""
-
-_NAMES = (MANIFEST, LOCK, *(name for names in PARTS.values() for name in names))
 
 
 def lecture_day(manifest: Manifest) -> date:
@@ -118,7 +116,7 @@ def delete_parts(folder: Path, kinds: Collection[Kind], today: date) -> None:
 def left(folder: Path, kinds: Collection[Kind]) -> list[Path]:
     """Files with data of some kinds that are in a session, half-written ones included."""
     names = [name for kind in PARTS if kind in kinds for name in PARTS[kind]]
-    return sorted(path for path in folder.iterdir() if _is_of(path.name, names))
+    return sorted(path for path in folder.iterdir() if is_of(path.name, names))
 
 
 def empty(folder: Path) -> None:
@@ -157,8 +155,7 @@ def leftovers(folder: Path) -> list[Path]:
     They hold data of people that nobody would look for. Only empty folders and those with something of ours inside are
     listed: other programs have ``.partial`` folders too.
     """
-    found = [path for path in folder.glob(f"*{PARTIAL}") if path.is_dir() and not path.is_symlink()]
-    return sorted(path for path in found if _is_ours(path) and not held(_of(path)))
+    return sorted(path for path in folder.glob(f"*{PARTIAL}") if looks_ours(path) and not held(_of(path)))
 
 
 def clear(leftover: Path) -> None:
@@ -187,18 +184,6 @@ def _of(leftover: Path) -> Path:
     """The session to which a leftover belongs."""
     ending = next(ending for ending in (REPLACED, PURGED, PARTIAL) if leftover.name.endswith(ending))
     return leftover.with_name(leftover.name.removesuffix(ending))
-
-
-def _is_ours(leftover: Path) -> bool:
-    try:
-        inside = [path.name for path in leftover.iterdir()]
-    except OSError:  # it went at this moment, or is not for us to look at
-        return False
-    return not inside or any(_is_of(name, _NAMES) for name in inside)
-
-
-def _is_of(name: str, names: Collection[str]) -> bool:
-    return any(name == one or name.startswith(f"{one}.") for one in names)
 
 
 def _delete(path: Path) -> None:

@@ -32,6 +32,7 @@ ENGAGEMENT = "engagement.csv"
 VIDEO = "annotated.mp4"
 AUDIT = "audit.json"
 REPORT = "report.pdf"
+FILES = (MANIFEST, OBSERVATIONS, STATES, EVENTS, ENGAGEMENT, VIDEO, AUDIT, REPORT)
 
 PARTS = {
     Kind.ANNOTATED_VIDEO: (VIDEO, AUDIT),
@@ -132,6 +133,7 @@ class Manifest(BaseModel):
     lecture_day: date | None = Field(default=None, description="from which end dates count")
     delete_after: dict[Kind, date] = Field(default_factory=dict, description="kind of data -> last day it is kept")
     purged: dict[Kind, date] = Field(default_factory=dict, description="kind of data -> day it was deleted")
+    withdrawals: list[str] = Field(default_factory=list, description="ids of those whose students are gone from it")
 
 
 @dataclass(frozen=True)

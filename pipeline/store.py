@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import glob
 import hashlib
 import re
 import shutil
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -16,7 +17,7 @@ from filelock import FileLock, Timeout
 from pydantic import BaseModel
 
 from pipeline.errors import OutputError
-from pipeline.session import MANIFEST, Manifest, SessionError
+from pipeline.session import FILES, MANIFEST, Manifest, SessionError
 
 LOCK = ".lock"
 PARTIAL = ".partial"
@@ -29,6 +30,10 @@ DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 ELSEWHERE = "choose another folder with --out"
 LONGEST_PART = 80
 """Characters of the course and of the file's stem in a folder's name; file systems allow 255 bytes."""
+
+
+class SessionBusy(SessionError):
+    """Another process is writing the session."""
 
 
 def session_id(video: Path, course: str | None) -> str:
@@ -75,7 +80,7 @@ class SessionWriter:
 
     def commit(self) -> Path:
         """Give the folder its final name, replacing an older session of that name; returns the final path."""
-        replaced = self.final.with_name(self.final.name + REPLACED)
+        replaced = _replaced(self.final)
         if self.final.exists():
             shutil.rmtree(replaced, ignore_errors=True)
             self.final.rename(replaced)
@@ -112,6 +117,7 @@ def open_session(out: Path, name: str, *, overwrite: bool) -> Iterator[SessionWr
         OutputError: the disk is full.
     """
     final = out / name
+    clear_leftovers(out, name)
     if (final / MANIFEST).exists() and not overwrite:
         raise SessionError(f"{final}: this session exists already; add --overwrite to replace it")
     if final.exists() and not (final / MANIFEST).exists():
@@ -142,7 +148,8 @@ def hold(final: Path) -> Iterator[None]:
     removed with it.
 
     Raises:
-        SessionError: a run is writing the session, somebody else holds it, or its folder cannot be written.
+        SessionBusy: a run is writing the session, or somebody else holds it.
+        SessionError: its folder cannot be written.
     """
     folder = final.with_name(final.name + PARTIAL)
     lock = FileLock(folder / LOCK, timeout=0)
@@ -170,13 +177,83 @@ def held(final: Path) -> bool:
     return False
 
 
+def clear_leftovers(out: Path, name: str | None = None) -> tuple[str, ...]:
+    """Mend what a process that was killed left below ``out``.
+
+    Between the two renames of a commit the older session has no name of its own: it gets it back. An older session
+    that was replaced, and one that was never finished, are deleted.
+
+    Args:
+        out: folder of sessions; it may not exist.
+        name: only this session.
+
+    Returns:
+        the sessions that another process is writing now; they are left alone.
+
+    Raises:
+        SessionError: the folder cannot be written.
+    """
+    busy: list[str] = []
+    pattern = "*" if name is None else glob.escape(name)
+    for replaced in sorted(out.glob(pattern + REPLACED)):
+        final = replaced.with_name(replaced.name.removesuffix(REPLACED))
+        with _unused(final, busy) as ours:
+            if ours and final.exists():
+                shutil.rmtree(replaced)
+            elif ours and (replaced / MANIFEST).exists():
+                replaced.rename(final)
+    for unfinished in sorted(out.glob(pattern + PARTIAL)):
+        if unfinished.name.endswith(REPLACED) or not looks_ours(unfinished):
+            continue
+        with _unused(unfinished.with_name(unfinished.name.removesuffix(PARTIAL)), busy):
+            pass  # it is removed at the end
+    return tuple(dict.fromkeys(busy))
+
+
+@contextlib.contextmanager
+def _unused(final: Path, busy: list[str]) -> Iterator[bool]:
+    """Whether nobody is writing this session, held for the block; then its unfinished folder is removed."""
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(hold(final))
+        except SessionBusy:
+            busy.append(final.name)
+            yield False
+            return
+        try:
+            yield True
+        except OSError as error:
+            raise _in_words(error, final.parent) from error
+
+
+def looks_ours(unfinished: Path) -> bool:
+    """Whether a folder can only be a session's beginning, or what is left of one that was being removed."""
+    if not unfinished.is_dir() or unfinished.is_symlink():
+        return False
+    try:
+        files = [path.name for path in unfinished.iterdir()]
+    except OSError:  # it went at this moment, or is not for us to look at
+        return False
+    return not files or any(is_of(name, (LOCK, *FILES)) for name in files)
+
+
+def is_of(name: str, files: Collection[str]) -> bool:
+    """Whether a file is one of a session's, or one of them half-written."""
+    return any(name == one or name.startswith(f"{one}.") for one in files)
+
+
+def _replaced(final: Path) -> Path:
+    """Where an older session waits until the new one has its name."""
+    return final.with_name(final.name + REPLACED)
+
+
 def _occupy(folder: Path, lock: FileLock, out: Path, remedy: str = ELSEWHERE) -> None:
     """Make the folder, or take over what a killed run left, for this process alone."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock.acquire()
     except Timeout:
-        raise SessionError(
+        raise SessionBusy(
             f"{folder.with_suffix('')}: another run is writing this session; wait for it to end"
         ) from None
     except OSError as error:

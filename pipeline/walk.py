@@ -18,7 +18,7 @@ from pipeline.analyse import Analysis, analyse
 from pipeline.audit import Audit, audit
 from pipeline.detect import Detector
 from pipeline.progress import Progress
-from pipeline.render import covers_over_time, render
+from pipeline.render import class_by_second, covers_over_time, render
 from pipeline.session import (
     AUDIT,
     ENGAGEMENT,
@@ -60,9 +60,8 @@ def walk(
     """
     analysis = analyse(reader, detector, policy, settings, progress)
     engagement, summary = score(analysis.states, settings.profile)
-    by_second = engagement[engagement["scope"] == "class"].set_index("t")["engagement"]
     begun = time.perf_counter()
-    render(reader.path, writer.folder / VIDEO, analysis, by_second, settings, progress)
+    render(reader.path, writer.folder / VIDEO, analysis, class_by_second(engagement), settings, progress)
     analysis.stage_seconds["render"] = time.perf_counter() - begun
     begun = time.perf_counter()
     checked = audit(

@@ -35,6 +35,8 @@ CHANGES = {
     "a session": lambda registry: registry.sessions.note("CS 101", "one", "2025-03-10T09:00:00Z", Path("/x/one")),
     "a session deleted": lambda registry: registry.sessions.deleted(registry.sessions.of_course("CS 101")[0]),
     "two periods": lambda registry: registry.retention.set("CS 101", {Kind.TABLES: 365, Kind.FORMS: 0}),
+    "a withdrawal": lambda registry: registry.withdrawals.begin("CS 101", "heron"),
+    "a withdrawal done": lambda registry: registry.withdrawals.end(registry.withdrawals.of_course("CS 101")[0]),
     "a name again": lambda registry: registry.students.enter("CS 101", "heron", "Ada Lovelace"),
 }
 """Each change there is, in an order in which all are possible; together they leave a row in every table."""
