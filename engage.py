@@ -6,8 +6,9 @@ Heavy imports happen inside the commands, so that ``engage --help`` answers at o
 from __future__ import annotations
 
 import signal
-from dataclasses import dataclass
-from datetime import date
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,18 +20,23 @@ from typer.core import TyperGroup
 import consent.commands
 import dashboard.commands
 import models.commands
+import pipeline.commands
 import reports.commands
 from consent.policy import Approval, Blur, CoverPolicy, Purpose, cover_policy, permit, purposes_of_run
+from consent.retention import Kind
 from models.states import Profile
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+    from consent.withdrawals import Withdrawal
+    from pipeline.clearing import Cleared
     from pipeline.detect import Detector
     from pipeline.progress import Progress
     from pipeline.session import Session
     from pipeline.settings import Settings
     from pipeline.video import VideoReader
+    from pipeline.walk import Score
 
 DEMO = Path(__file__).parent / "demo" / "classroom.mp4"
 DEMO_APPROVAL = "the demo's rendered people are nobody; no consent is needed"
@@ -108,12 +114,17 @@ def run(
     config: Annotated[Path | None, typer.Option(help="YAML with any setting.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing session.")] = False,
     keep_audio: Annotated[bool, typer.Option("--keep-audio", help="Keep the sound; voices identify people.")] = False,
+    lecture_day: Annotated[
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], help="When the lecture was, for how long data is kept; default today."),
+    ] = None,
 ) -> None:
     """Analyse lectures: one session folder each, with the annotated video, tables and report.
 
     Exit codes: 0 done, 2 bad input or usage, 3 not permitted, 1 anything else, also when the check of the finished
     video finds a face that had to be covered (the session is kept).
     """
+    from pipeline.retention import checked_lecture_day
     from pipeline.settings import read_settings
 
     settings = read_settings(
@@ -129,7 +140,8 @@ def run(
         detect__backend=backend,
     )
     purposes = purposes_of_run(purpose or (), settings.blur)
-    permission = Permission.on_record(course, approved_by, settings.blur, purposes)
+    day = checked_lecture_day(lecture_day, date.today())
+    permission = Permission.on_record(course, approved_by, settings.blur, purposes, day)
     _run(videos, settings, permission, out=out, overwrite=overwrite)
 
 
@@ -167,11 +179,91 @@ def audit(
         policy = cover_policy(asked, registry.opt_outs(opened.manifest.course))
     with Bars(console) as bars:
         checked = audit_session(opened, policy, AuditSettings(rate=rate), bars)
-    write_report(Session.open(session))  # it has a line about the check
+    if Kind.TABLES not in opened.manifest.purged:
+        write_report(Session.open(session))  # it has a line about the check
     if checked.result is AuditResult.NEEDS_REVIEW:
         say("needs review", f"{session}: {checked.sentence()}; look at each, they are listed in audit.json")
         raise typer.Exit(1)
     console.print(f"{session}: {checked.sentence()}", markup=False, highlight=False, soft_wrap=True)
+
+
+@consent.commands.app.command()
+def withdraw(
+    course: consent.commands.Course,
+    student: consent.commands.Student,
+    sessions: Annotated[
+        list[Path] | None,
+        typer.Option(help="Folder of sessions to search besides those on record; may be repeated. Default sessions."),
+    ] = None,
+    originals: Annotated[
+        list[Path] | None,
+        typer.Option(help="Folder with the recordings: a video is made anew from its own where that is possible."),
+    ] = None,
+    session: Annotated[
+        Path | None, typer.Option(help="Only this session, in which the student has the number given.")
+    ] = None,
+    number: Annotated[int | None, typer.Option(min=1, help="The student's number in --session.")] = None,
+    deleted: Annotated[bool, typer.Option("--deleted", help="Sessions on record that are gone were deleted.")] = False,
+) -> None:
+    """Take back a student's consent, and take the student out of every session of the course.
+
+    Rows, figures and report are made anew without the student, and the video covers the student. It can be stopped
+    and run again at any time. Exit code 1 where something is left to do: it is said what.
+    """
+    from consent.registry import Registry
+    from pipeline.clearing import Picked, clear
+    from pipeline.errors import InputError
+    from pipeline.progress import Bars
+    from pipeline.search import Originals
+    from pipeline.withdrawal import Remake
+    from reports.formula import WEIGHTS_KEY
+    from reports.report import write_report
+
+    if (session is None) != (number is None):
+        raise InputError("--session and --number belong together; give both, or neither for all sessions")
+    picked = None if session is None or number is None else Picked(session, number)
+    kept = Originals(originals or ())
+    default = Path("sessions")
+    folders = sessions or ([default] if default.is_dir() else [])
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite kill cleans up like Ctrl-C
+    remake = Remake(lambda manifest: scorer(manifest.config.get(WEIGHTS_KEY) or {}), write_report)
+    with Registry.open() as registry:
+        withdrawal = registry.withdrawals.begin(course, student)
+        with Bars(console) as bars:
+            cleared = clear(withdrawal, registry.sessions.of_course(course), folders, kept, remake, bars, picked)
+        for noted, folder in cleared.found.moved:
+            registry.sessions.moved(noted, folder)
+        if deleted:
+            while cleared.found.lost:
+                registry.sessions.deleted(cleared.found.lost.pop())
+        done = cleared.finished and not cleared.found.lost
+        if done:
+            registry.withdrawals.end(withdrawal)
+    if print_cleared(cleared, withdrawal, done):
+        raise typer.Exit(1)
+
+
+def print_cleared(cleared: Cleared, withdrawal: Withdrawal, done: bool) -> bool:
+    """What a withdrawal came to and what is left to do; returns whether there is something."""
+    for outcome in cleared.outcomes:
+        console.print(f"{outcome.folder}: {outcome.words}", markup=False, highlight=False, soft_wrap=True)
+    for folder in cleared.found.courseless:
+        console.print(
+            f"{folder}: names no course and was left as it is; if the student is in it, add --session and --number",
+            markup=False, highlight=False, soft_wrap=True,
+        )  # fmt: skip
+    remedies = cleared.remedies(withdrawal)
+    for sentence in remedies:
+        say("left to do", sentence)
+    state = "is done" if done else "is on record and not done yet"
+    console.print(
+        f"{withdrawal.id} of {withdrawal.student} from {withdrawal.course} {state}. In lectures analysed from now on"
+        " the student is covered and not counted.\nOn paper: write the date and 'withdrawn' on the signed form and keep"
+        " it as long as your institution asks. This command reaches no copies: delete what was exported or passed on,"
+        " and the recording itself unless others still need it.",
+        markup=False, highlight=False, soft_wrap=True,
+    )  # fmt: skip
+    return bool(remedies)
 
 
 def _run(videos: list[Path], settings: Settings, permission: Permission, *, out: Path, overwrite: bool) -> None:
@@ -204,15 +296,31 @@ def _run(videos: list[Path], settings: Settings, permission: Permission, *, out:
 
 @dataclass(frozen=True)
 class Permission:
-    """Under which approval a course is processed, and whose heads are covered."""
+    """Under which approval a course is processed, whose heads are covered, and for how long the results are kept."""
 
     course: str | None
     approval: Approval
     policy: CoverPolicy
+    keep_days: Mapping[Kind, int] = field(default_factory=dict)
+    lecture_day: date | None = None
+    noted: bool = False
+
+    def note(self, session: Session) -> None:
+        """Note in the registry where a session of a course lies, so that a withdrawal finds it; not of the demo."""
+        from consent.registry import Registry
+
+        if self.noted and self.course:
+            with Registry.open() as registry:
+                registry.sessions.note(self.course, session.id, session.manifest.created, session.folder)
 
     @classmethod
     def on_record(
-        cls, course: str | None, approved_by: str | None, blur: Blur, purposes: tuple[Purpose, ...]
+        cls,
+        course: str | None,
+        approved_by: str | None,
+        blur: Blur,
+        purposes: tuple[Purpose, ...],
+        lecture_day: date | None = None,
     ) -> Permission:
         """Look the course's record up; once per command.
 
@@ -223,7 +331,8 @@ class Permission:
 
         with Registry.open() as registry:
             approval = permit(registry.approvals(course), course, approved_by, date.today(), purposes)
-            return cls(course, approval, cover_policy(blur, registry.opt_outs(course, purposes)))
+            policy = cover_policy(blur, registry.opt_outs(course, purposes))
+            return cls(course, approval, policy, registry.retention.of_course(course), lecture_day, noted=True)
 
 
 def process(
@@ -237,18 +346,11 @@ def process(
     progress: Progress,
 ) -> Session:
     """One lecture: analyse, score, render, report; the session appears under ``out`` only when it is whole."""
-    from pipeline.session import EngagementSummary, Session
+    from pipeline.retention import promise
+    from pipeline.session import Session
     from pipeline.store import open_session, session_id
     from pipeline.walk import walk
-    from reports import formula
     from reports.report import write_report
-
-    weights = formula.StateWeights(settings.state_weights or {})
-
-    def score(states: DataFrame, profile: Profile) -> tuple[DataFrame, EngagementSummary]:
-        table = formula.engagement_table(states, profile, weights)
-        mean, coverage = formula.summary(table)
-        return table, EngagementSummary(mean=mean, coverage=coverage)
 
     name = session_id(reader.path, permission.course)
     with open_session(out, name, overwrite=overwrite) as writer:
@@ -260,16 +362,35 @@ def process(
             policy=permission.policy,
             approval=permission.approval,
             course=permission.course,
-            score=score,
+            score=scorer(settings.state_weights or {}),
             progress=progress,
         )
+        promise(writer, permission.keep_days, permission.lecture_day, date.today())
         write_report(Session.open(writer.folder))
-        return Session.open(writer.commit())
+        session = Session.open(writer.commit())
+    permission.note(session)
+    return session
+
+
+def scorer(state_weights: Mapping[Any, float]) -> Score:
+    """The engagement formula with these weights, as the pipeline takes it."""
+    from pipeline.session import EngagementSummary
+    from reports import formula
+
+    weights = formula.StateWeights(dict(state_weights))
+
+    def score(states: DataFrame, profile: Profile) -> tuple[DataFrame, EngagementSummary]:
+        table = formula.engagement_table(states, profile, weights)
+        mean, coverage = formula.summary(table)
+        return table, EngagementSummary(mean=mean, coverage=coverage)
+
+    return score
 
 
 def print_summary(session: Session) -> int:
     """The table at the end of a run: what was found and where it lies; the exit code, 1 where faces still show."""
     from pipeline.audit import read_audit
+    from pipeline.retention import end_dates_in_words
     from pipeline.session import ENGAGEMENT, REPORT, VIDEO, AuditResult
 
     manifest = session.manifest
@@ -287,6 +408,8 @@ def print_summary(session: Session) -> int:
     table.add_row("profile, blur", f"{manifest.profile.value}, {manifest.blur}")
     checked = read_audit(session)
     table.add_row("covers checked", "no" if checked is None else checked.sentence())
+    if manifest.approval != DEMO_APPROVAL:
+        table.add_row("kept until", end_dates_in_words(manifest))
     for warning in manifest.warnings:
         table.add_row("[yellow]warning", warning)
     for label, name in (("annotated video", VIDEO), ("report", REPORT), ("engagement table", ENGAGEMENT)):
@@ -300,6 +423,7 @@ def print_summary(session: Session) -> int:
 
 
 app.command()(reports.commands.report)
+app.command()(pipeline.commands.purge)
 app.command()(dashboard.commands.dashboard)
 app.command()(models.commands.info)
 app.add_typer(consent.commands.app, name="consent")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from consent import student_commands
+from consent import retention_commands, student_commands
 from consent.form_commands import form
 from consent.policy import EVERY_RUN, Purpose
 
@@ -25,6 +25,7 @@ Student = Annotated[str, typer.Argument(help="Pseudonym of the student (never th
 
 app.command()(student_commands.decide)
 app.command()(student_commands.student)
+app.command()(retention_commands.retain)
 
 
 @app.command()
@@ -121,6 +122,8 @@ def list_records(
         console.print(_opt_outs_table(registry, courses))
         if (students := student_commands.table(registry, courses)) is not None:
             console.print(students)
+        if (periods := retention_commands.table(registry, courses)) is not None:
+            console.print(periods)
 
 
 @app.command()

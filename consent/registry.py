@@ -19,10 +19,13 @@ from consent import log
 from consent.courses import checked_name, find_course, known_course
 from consent.database import Database
 from consent.errors import ConsentError, RegistryError
+from consent.periods import Retention
 from consent.policy import EVERY_RUN, Approval, OptOut, Purpose, Zone, course_key
 from consent.schema import bring_up_to_date
+from consent.sessions import NotedSessions
 from consent.students import Refusal, Students, refusals
 from consent.tables import ApprovalRow, CourseRow, OptOutRow, utc_now
+from consent.withdrawals import Withdrawals
 
 
 class Registry:
@@ -31,6 +34,9 @@ class Registry:
     def __init__(self, database: Database) -> None:
         self._database = database
         self.students = Students(database)
+        self.sessions = NotedSessions(database)
+        self.retention = Retention(database)
+        self.withdrawals = Withdrawals(database)
 
     @property
     def location(self) -> str:

@@ -20,7 +20,7 @@ from pipeline.cues import add_motion, seconds
 from pipeline.detect import Detections, Detector, choose_device
 from pipeline.errors import VideoError
 from pipeline.faces import FaceReader, Faces
-from pipeline.heads import HeadReader, complete_head_boxes, head_region
+from pipeline.heads import HeadReader, complete_head_boxes
 from pipeline.observations import ObservationBuffer, fill_gaps, in_contract_order, of_students
 from pipeline.progress import Progress
 from pipeline.seats import TrackletBook, assign_students
@@ -28,6 +28,7 @@ from pipeline.session import BOX
 from pipeline.settings import Settings
 from pipeline.track import Tracker
 from pipeline.video import Frame, VideoInfo, VideoReader, prefetch
+from pipeline.zones import heads_in_zones, mostly
 
 
 @dataclass
@@ -87,7 +88,7 @@ def analyse(
         VideoError: no frame could be decoded.
     """
     info = reader.info
-    interval = 1 / min(settings.rate, info.fps) if info.fps > 0 else 1 / settings.rate
+    interval = interval_s(settings, info.fps)
     tracker = Tracker(settings.track, interval)
     book = TrackletBook()
     buffer = ObservationBuffer(detector.behaviour_names)
@@ -110,7 +111,7 @@ def analyse(
                 tracks = tracker.update(frame.t, found, looks)
                 book.add(frame.t, tracks, found.boxes_xyxy, found.scores, looks)
                 watch.lap("track")
-                allowed = ~_opted_out(found.boxes_xyxy, policy, info.width, info.height)
+                allowed = ~heads_in_zones(found.boxes_xyxy, policy, info.width, info.height)
                 read = detector.read_behaviours(frame.image, found, allowed)
                 watch.lap("behaviours")
                 faces = _read_faces(face_reader, head_reader, frame, found, tracks, allowed)
@@ -152,6 +153,11 @@ def analyse(
     )
 
 
+def interval_s(settings: Settings, fps: float) -> float:
+    """Nominal time between analysed frames, s, of a source of ``fps`` frames per second."""
+    return 1 / min(settings.rate, fps) if fps > 0 else 1 / settings.rate
+
+
 def _batches(frames: Iterator[Frame], size: int) -> Iterator[list[Frame]]:
     while batch := list(islice(frames, size)):
         yield batch
@@ -174,14 +180,6 @@ def _read_faces(
     return faces
 
 
-def _opted_out(boxes_xyxy: np.ndarray, policy: CoverPolicy, width: int, height: int) -> np.ndarray:
-    """Which people (n,) have the middle of their head region in the seat of somebody who said no."""
-    if not policy.zones:
-        return np.zeros(len(boxes_xyxy), bool)
-    regions = (head_region(box) for box in boxes_xyxy)
-    return np.array([policy.opted_out((x + side / 2) / width, (y + side / 2) / height) for x, y, side in regions], bool)
-
-
 def _split_opted_out(
     rows: pd.DataFrame, student_of: dict[int, int], policy: CoverPolicy, info: VideoInfo
 ) -> tuple[np.ndarray, dict[int, int]]:
@@ -190,10 +188,9 @@ def _split_opted_out(
     A student counts as opted out when most of the rows lie in an opted-out zone; rows of others within a zone are
     hidden one by one, because whoever it is may be the one who said no.
     """
-    in_zone = _opted_out(rows[list(BOX)].to_numpy(float), policy, info.width, info.height)
+    in_zone = heads_in_zones(rows[list(BOX)].to_numpy(float), policy, info.width, info.height)
     student = rows["track"].map(student_of)
-    share = pd.Series(in_zone).groupby(student.to_numpy()).mean()
-    gone = set(share.index[share > 0.5].astype(int))
+    gone = mostly(in_zone, student)
     hidden = in_zone | student.isin(gone).to_numpy()
     left = sorted(set(student_of.values()) - gone)
     number = {old: new for new, old in enumerate(left, start=1)}

@@ -128,7 +128,7 @@ def audit(
     Raises:
         VideoError: the video cannot be decoded.
     """
-    if not (policy.everyone or policy.zones):
+    if not (policy.everyone or policy.zones or covers):
         return Audit(result=AuditResult.NOBODY, looked_at=NOTHING)
     leaks, doubtful = _Listing(), _Listing()
     frames = 0
@@ -194,6 +194,38 @@ def standing(before: Audit | None, now: Audit) -> Audit:
     return before if reach.get(now.looked_at, 0) < reach.get(before.looked_at, 0) else now
 
 
+def with_earlier_leaks(before: Audit | None, now: Audit, covers: Timeline) -> Audit:
+    """The check of a video that was covered further: leaks found earlier still count where ``covers`` do not lie.
+
+    Args:
+        before: the check of the video as it was.
+        now: that of the new one; where it looked at the whole picture it alone counts.
+        covers: what was covered in addition.
+    """
+    if before is None or before.result is not AuditResult.NEEDS_REVIEW or now.looked_at == WHOLE_PICTURE:
+        return now
+    left = [leak for leak in before.leaks if not _lies_in(leak, covers)]
+    if not left:
+        return now
+    count = before.leak_count - (len(before.leaks) - len(left))
+    frames = {leak.frame for leak in [*left, *now.leaks]}
+    return now.model_copy(
+        update={
+            "result": AuditResult.NEEDS_REVIEW,
+            "leaks": sorted([*left, *now.leaks], key=lambda leak: leak.frame)[:MOST_LISTED],
+            "leak_count": now.leak_count + count,
+            "frames_with_leaks": max(len(frames), now.frames_with_leaks),
+        }
+    )
+
+
+def _lies_in(leak: Leak, covers: Timeline) -> bool:
+    """Whether the middle of a leak is covered by now."""
+    boxes = covers.at(leak.t)[1]
+    x, y = (leak.box[0] + leak.box[2]) / 2, (leak.box[1] + leak.box[3]) / 2
+    return bool(((boxes[:, :2] <= (x, y)) & ((x, y) <= boxes[:, 2:])).all(axis=1).any())
+
+
 def read_audit(session: Session) -> Audit | None:
     """The check on record, ``None`` where none was made.
 
@@ -227,7 +259,8 @@ def audit_session(session: Session, policy: CoverPolicy, settings: AuditSettings
     counts = standing(before, now)
     try:
         write_json(session.folder / AUDIT, counts)
-        write_json(session.folder / MANIFEST, session.manifest.model_copy(update={"audit": counts.result}))
+        manifest = Session.open(session.folder).manifest  # as it is now: the check took minutes
+        write_json(session.folder / MANIFEST, manifest.model_copy(update={"audit": counts.result}))
     except OSError as error:
         raise SessionError(
             f"{session.folder}: the result cannot be written ({error.strerror}); make the folder writable"

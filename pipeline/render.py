@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import cv2
 import numpy as np
@@ -14,7 +16,7 @@ from models.states import PALETTE, UNSEEN, State
 from pipeline.analyse import Analysis
 from pipeline.anonymise import cover
 from pipeline.encode import VideoWriter
-from pipeline.labels import WHITE, Colour, Tags, from_hex, put_text, text_mask
+from pipeline.labels import WHITE, Box, Colour, Tags, from_hex, put_text, text_mask
 from pipeline.patches import Patches
 from pipeline.progress import Progress
 from pipeline.settings import Settings
@@ -93,6 +95,11 @@ def render(
             advance(1)
 
 
+def class_by_second(engagement: pd.DataFrame) -> pd.Series:
+    """The class's engagement by second, as ``render`` takes it, from the engagement table."""
+    return engagement[engagement["scope"] == "class"].set_index("t")["engagement"]
+
+
 def covers_over_time(analysis: Analysis, settings: Settings) -> Timeline:
     """Which regions are covered at any moment: what is drawn, and what the check afterwards looks at."""
     return Timeline(
@@ -102,6 +109,18 @@ def covers_over_time(analysis: Analysis, settings: Settings) -> Timeline:
         hold_s=settings.cover.hold_s,
         span_s=COVER_SPAN_S,
     )
+
+
+@dataclass(frozen=True)
+class Mark:
+    """What is drawn about one student at one moment: the tag's words, the box (px), the colour of both."""
+
+    label: str
+    box: Box
+    colour: Colour
+
+
+NO_PLACES: Mapping[Mark, Box] = MappingProxyType({})
 
 
 class Annotator:
@@ -128,23 +147,40 @@ class Annotator:
         self._duration = analysis.duration_s
         self._rng = np.random.default_rng(FILL_SEED)
 
-    def draw(self, image_bgr: np.ndarray, t: float) -> None:
-        """Annotate one frame (h, w, 3) uint8 in place; ``t`` in seconds from the first frame."""
+    def draw(self, image_bgr: np.ndarray, t: float, places: Mapping[Mark, Box] = NO_PLACES) -> None:
+        """Annotate one frame (h, w, 3) uint8 in place.
+
+        Args:
+            image_bgr: the frame.
+            t: s from the first frame.
+            places: of tags that must stand where they were drawn before; the others find their own.
+        """
         height, width = image_bgr.shape[:2]
         scale = Scale.of(width, height)
-        second = min(int(t), self._last_second)
         _, covered = self._covers.at(t)
         cover(image_bgr, np.concatenate([covered, self._patches.at(t)]), self._settings.cover, self._rng)
-        students, boxes = self._students.at(t)
-        corners = np.round(boxes).astype(int)
-        states = [self._state.get((student, second), UNSEEN) for student in students.tolist()]
-        for (x1, y1, x2, y2), state in zip(corners, states, strict=True):
-            cv2.rectangle(image_bgr, (x1, y1), (x2, y2), from_hex(PALETTE[state]), scale.line, cv2.LINE_AA)
+        marks = self.marks(t, scale)
+        for mark in marks:
+            x1, y1, x2, y2 = mark.box
+            cv2.rectangle(image_bgr, (x1, y1), (x2, y2), mark.colour, scale.line, cv2.LINE_AA)
         # tags after all boxes, so that a neighbour's frame never strikes through a number
         tags = Tags(image_bgr, scale.text, top=scale.bar)
-        for student, box, state in zip(students.tolist(), corners, states, strict=True):
-            tags.put(_label(student, state, box[2] - box[0], scale), box, from_hex(PALETTE[state]))
-        self._draw_bar(image_bgr[: scale.bar, :width], t, second, scale)
+        for mark in sorted(marks, key=lambda mark: mark not in places):  # first those whose place is taken already
+            tags.put(mark.label, mark.box, mark.colour, places.get(mark))
+        self._draw_bar(image_bgr[: scale.bar, :width], t, self._second(t), scale)
+
+    def marks(self, t: float, scale: Scale) -> list[Mark]:
+        """What is drawn about each student seen at ``t`` (s), in the order of their numbers."""
+        students, boxes = self._students.at(t)
+        marks = []
+        for student, (x1, y1, x2, y2) in zip(students.tolist(), np.round(boxes).astype(int).tolist(), strict=True):
+            state = self._state.get((student, self._second(t)), UNSEEN)
+            label = _label(student, state, x2 - x1, scale)
+            marks.append(Mark(label, (x1, y1, x2, y2), from_hex(PALETTE[state])))
+        return marks
+
+    def _second(self, t: float) -> int:
+        return min(int(t), self._last_second)
 
     def _draw_bar(self, bar: np.ndarray, t: float, second: int, scale: Scale) -> None:
         """Profile, time, engagement, its meter and the legend: in this order, each only where there is room left."""

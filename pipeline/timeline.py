@@ -32,6 +32,10 @@ class Timeline:
             rows = rows.sort_values("t", kind="stable")
             self._people[int(person)] = rows["t"].to_numpy(float), rows[list(BOX)].to_numpy(float)
 
+    def __len__(self) -> int:
+        """How many people there are."""
+        return len(self._people)
+
     def at(self, t: float) -> tuple[np.ndarray, np.ndarray]:
         """Who is where at time ``t`` (s): keys (n,) and boxes (n, 4) px."""
         keys: list[int] = []

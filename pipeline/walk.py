@@ -19,7 +19,7 @@ from pipeline.audit import Audit, audit
 from pipeline.detect import Detector
 from pipeline.patches import Patches, Tell, write_until_clean
 from pipeline.progress import Progress
-from pipeline.render import covers_over_time, render
+from pipeline.render import class_by_second, covers_over_time, render
 from pipeline.session import (
     AUDIT,
     ENGAGEMENT,
@@ -61,7 +61,7 @@ def walk(
     """
     analysis = analyse(reader, detector, policy, settings, progress)
     engagement, summary = score(analysis.states, settings.profile)
-    by_second = engagement[engagement["scope"] == "class"].set_index("t")["engagement"]
+    by_second = class_by_second(engagement)
     checked = _written_and_checked(reader, writer, analysis, by_second, policy, settings, progress)
     writer.write_json(AUDIT, checked)
     writer.write_table(OBSERVATIONS, analysis.observations)

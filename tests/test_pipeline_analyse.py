@@ -13,7 +13,7 @@ from clips import make_clip
 
 from consent.policy import CoverPolicy, Zone
 from models.registry import WeightsFile
-from pipeline.analyse import Analysis, _covers, _opted_out, analyse
+from pipeline.analyse import Analysis, _covers, analyse
 from pipeline.detect import Detections
 from pipeline.progress import Silent
 from pipeline.render import COVER_GAP_S
@@ -21,6 +21,7 @@ from pipeline.session import BEHAVIOUR_PREFIX, BOX, FACE_CUES, HEAD_BOX, HEAD_PO
 from pipeline.settings import Settings
 from pipeline.timeline import Timeline
 from pipeline.video import VideoReader
+from pipeline.zones import heads_in_zones
 
 NOBODY_SAID_NO = CoverPolicy(False, (), "")
 SEAT = CoverPolicy(False, (Zone(0.0, 0.0, 0.5, 1.0),), "")
@@ -58,12 +59,12 @@ def test_a_track_of_nobody_never_shares_a_cover_with_a_student() -> None:
 
 
 def test_without_a_seat_nobody_is_taken_for_opted_out() -> None:
-    assert not _opted_out(BODIES, NOBODY_SAID_NO, 1280, 720).any()
-    assert _opted_out(np.zeros((0, 4)), SEAT, 1280, 720).shape == (0,)
+    assert not heads_in_zones(BODIES, NOBODY_SAID_NO, 1280, 720).any()
+    assert heads_in_zones(np.zeros((0, 4)), SEAT, 1280, 720).shape == (0,)
 
 
 def test_who_sits_in_the_zone_is_opted_out_and_the_neighbour_is_not() -> None:
-    assert _opted_out(BODIES, SEAT, 1280, 720).tolist() == [True, False]
+    assert heads_in_zones(BODIES, SEAT, 1280, 720).tolist() == [True, False]
 
 
 class TwoSeats:
