@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import re
@@ -10,7 +11,9 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
 from datetime import date
+from fractions import Fraction
 from pathlib import Path
 
 import pymupdf
@@ -262,8 +265,6 @@ def test_a_picked_session_must_be_of_the_course(home):
 
 def test_a_run_notes_its_session_and_the_withdrawal_finds_it(home, monkeypatch):
     monkeypatch.setattr(pipeline.detect, "UltralyticsDetector", TwoStudents)
-    from fractions import Fraction
-
     clip = make_clip(home / "lecture.mp4", range(20), Fraction(1, 10), rate=10, size=(160, 120), noise=True)
     run = ["run", str(clip), "--out", str(home / "far away"), "--course", "birds 101"]
     assert CliRunner().invoke(engage.app, run).exit_code == 0
@@ -286,8 +287,6 @@ def test_a_run_notes_its_session_and_the_withdrawal_finds_it(home, monkeypatch):
 
 def test_without_a_course_and_in_the_demo_nothing_is_noted(home, monkeypatch):
     monkeypatch.setattr(pipeline.detect, "UltralyticsDetector", TwoStudents)
-    from fractions import Fraction
-
     clip = make_clip(home / "lecture.mp4", range(5), Fraction(1, 10), rate=10, size=(160, 120))
     assert CliRunner().invoke(engage.app, ["run", str(clip), "--approved-by", "Prof. Wren"]).exit_code == 0
     monkeypatch.setattr(engage, "DEMO", clip)
@@ -299,31 +298,52 @@ def test_without_a_course_and_in_the_demo_nothing_is_noted(home, monkeypatch):
 
 # Killed
 
-WITHDRAW = """
-import sys, cv2, mediapipe, pandas, typst
+AGAIN_AND_AGAIN = """
+import os, sys
+import cv2, mediapipe, pandas, typst
 import engage, pipeline.clearing, reports.report
 print("ready", flush=True)
-sys.stdin.readline()
-engage.app(["consent", "withdraw", *sys.argv[1:]])
+for _ in sys.stdin:
+    child = os.fork()
+    if not child:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        try:
+            engage.app(["consent", "withdraw", *sys.argv[1:]])
+        except SystemExit as end:
+            os._exit(end.code or 0)
+        os._exit(99)
+    print(child, flush=True)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
 
 
-def start(*words: object) -> subprocess.Popen[str]:
-    """The command in a process that waits, everything imported, for a line."""
+@pytest.fixture
+def run_again(home) -> Iterator[Callable[[float | None], int]]:
+    """``run_again(seconds)``: the command in a process of its own, killed after that time; returns its exit code.
+
+    Every process begins with all imported, so that the kill falls into the work.
+    """
     environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_WAIT_POLICY": "PASSIVE"}
-    command = [sys.executable, "-c", WITHDRAW, COURSE, STUDENT, *map(str, words)]
-    process = subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment
-    )
-    assert process.stdout is not None
-    assert process.stdout.readline() == "ready\n"
-    return process
+    with subprocess.Popen(
+        [sys.executable, "-c", AGAIN_AND_AGAIN, COURSE, STUDENT],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment,
+    ) as parent:  # fmt: skip
+        assert parent.stdin is not None
+        assert parent.stdout is not None
+        assert parent.stdout.readline() == "ready\n"
 
+        def run(seconds: float | None) -> int:
+            parent.stdin.write("\n")
+            parent.stdin.flush()
+            child = int(parent.stdout.readline())
+            if seconds is not None:
+                time.sleep(seconds)
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(child, signal.SIGKILL)
+            return int(parent.stdout.readline())
 
-def go(process: subprocess.Popen[str]) -> None:
-    assert process.stdin is not None
-    process.stdin.write("\n")
-    process.stdin.flush()
+        yield run
+        parent.stdin.close()
 
 
 def assert_gone(out: Path, others: dict[str, bytes]) -> None:
@@ -342,7 +362,8 @@ def assert_gone(out: Path, others: dict[str, bytes]) -> None:
     assert session.manifest.withdrawals == ["withdrawal-1"]
 
 
-def test_killed_at_ten_moments_the_second_run_ends_it_right(tmp_path, home):
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_killed_at_ten_moments_the_second_run_ends_it_right(tmp_path, home, run_again):
     made = tmp_path / "made"
     lecture(made, "birds")
     lecture(made, "fish", course="Fish 101")
@@ -360,21 +381,15 @@ def test_killed_at_ten_moments_the_second_run_ends_it_right(tmp_path, home):
         records.write_bytes(before)
 
     begin_anew()
-    process = start()
     begun = time.monotonic()
-    go(process)
-    assert process.wait(timeout=100) == 0
+    assert run_again(None) == 0
     whole = time.monotonic() - begun
     assert_gone(out, files)
 
     rng, killed, found = random.Random(2026), 0, set()
     for _ in range(10):
         begin_anew()
-        process = start()
-        go(process)
-        time.sleep(rng.uniform(0, whole))
-        process.kill()
-        killed += process.wait(timeout=100) == -signal.SIGKILL
+        killed += run_again(rng.uniform(0, whole)) == -signal.SIGKILL
         found |= {path.name for path in out.iterdir()}
         result = withdraw()
         assert result.exit_code == 0, result.output
