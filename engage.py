@@ -27,8 +27,6 @@ from models.states import Profile
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-    from consent.withdrawals import Withdrawal
-    from pipeline.clearing import Cleared
     from pipeline.detect import Detector
     from pipeline.progress import Progress
     from pipeline.session import Session
@@ -230,31 +228,12 @@ def withdraw(
         done = cleared.finished and not cleared.found.lost
         if done:
             registry.withdrawals.end(withdrawal)
-    if print_cleared(cleared, withdrawal, done):
-        raise typer.Exit(1)
-
-
-def print_cleared(cleared: Cleared, withdrawal: Withdrawal, done: bool) -> bool:
-    """What a withdrawal came to and what is left to do; returns whether there is something."""
-    for outcome in cleared.outcomes:
-        console.print(f"{outcome.folder}: {outcome.words}", markup=False, highlight=False, soft_wrap=True)
-    for folder in cleared.found.courseless:
-        console.print(
-            f"{folder}: names no course and was left as it is; if the student is in it, add --session and --number",
-            markup=False, highlight=False, soft_wrap=True,
-        )  # fmt: skip
-    remedies = cleared.remedies(withdrawal)
-    for sentence in remedies:
+    for line in cleared.report(withdrawal, done):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    for sentence in (remedies := cleared.remedies(withdrawal)):
         say("left to do", sentence)
-    state = "is done" if done else "is on record and not done yet"
-    console.print(
-        f"{withdrawal.id} of {withdrawal.student} from {withdrawal.course} {state}. In lectures analysed from now on"
-        " the student is covered and not counted.\nOn paper: write the date and 'withdrawn' on the signed form and keep"
-        " it as long as your institution asks. This command reaches no copies: delete what was exported or passed on,"
-        " and the recording itself unless others still need it.",
-        markup=False, highlight=False, soft_wrap=True,
-    )  # fmt: skip
-    return bool(remedies)
+    if remedies:
+        raise typer.Exit(1)
 
 
 def _run(videos: list[Path], settings: Settings, permission: Permission, *, out: Path, overwrite: bool) -> None:

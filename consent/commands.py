@@ -121,6 +121,8 @@ def list_records(
         console.print(_opt_outs_table(registry, courses))
         if (students := student_commands.table(registry, courses)) is not None:
             console.print(students)
+        if (withdrawals := student_commands.withdrawals_table(registry, courses)) is not None:
+            console.print(withdrawals)
 
 
 @app.command()

@@ -159,6 +159,19 @@ def test_every_session_of_the_course_is_cleared_and_no_other(home):
     assert (contents(home / "sessions"), contents(home / "elsewhere")) == again
 
 
+def test_the_list_says_who_withdrew_and_whether_it_is_done(home):
+    def listed() -> str:
+        return CliRunner().invoke(engage.app, ["consent", "list"]).stdout
+
+    assert "Withdrawals" not in listed()
+    with Registry.open() as registry:
+        registry.withdrawals.begin(COURSE, STUDENT)
+    assert "not done" in listed()
+    withdraw()
+    assert "not done" not in listed()
+    assert "withdrawal-1" in listed()
+
+
 def test_no_pseudonym_in_any_session(home):
     lecture(home / "sessions")
     withdraw()

@@ -266,6 +266,7 @@ def test_where_the_seat_is_not_known_everybody_is_covered_and_it_is_not_finished
     assert set(session.states["student"]) == {1, 3}
     assert all(max(blue(session.video, student)) == 0 for student in (1, 2, 3))
     assert session.manifest.withdrawals == ["withdrawal-1"]
+    assert session.manifest.warnings == []
 
 
 # Again, and after a kill
