@@ -5,6 +5,7 @@ Heavy imports happen inside the commands, so that ``engage --help`` answers at o
 
 from __future__ import annotations
 
+import shlex
 import signal
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -271,15 +272,24 @@ class Permission:
     course: str | None
     approval: Approval
     policy: CoverPolicy
-    noted: bool = False
+    withdrawals: tuple[str, ...] | None = None
+    """Ids of those on record then; ``None`` where the registry was not asked (the demo)."""
 
     def note(self, session: Session) -> None:
-        """Note in the registry where a session of a course lies, so that a withdrawal finds it; not of the demo."""
+        """Note in the registry where a session of a course lies, so that a withdrawal finds it.
+
+        Whoever withdrew while the lecture was analysed is in it, and that is said.
+        """
         from consent.registry import Registry
 
-        if self.noted and self.course:
-            with Registry.open() as registry:
-                registry.sessions.note(self.course, session.id, session.manifest.created, session.folder)
+        if self.withdrawals is None or not self.course:
+            return
+        with Registry.open() as registry:
+            registry.sessions.note(self.course, session.id, session.manifest.created, session.folder)
+            since = [one for one in registry.withdrawals.of_course(self.course) if one.id not in self.withdrawals]
+        for one in since:
+            command = f"engage consent withdraw {shlex.quote(one.course)} {shlex.quote(one.student)}"
+            say("left to do", f"{one.student} withdrew while this lecture was analysed; run again: {command}")
 
     @classmethod
     def on_record(
@@ -294,7 +304,9 @@ class Permission:
 
         with Registry.open() as registry:
             approval = permit(registry.approvals(course), course, approved_by, date.today(), purposes)
-            return cls(course, approval, cover_policy(blur, registry.opt_outs(course, purposes)), noted=True)
+            withdrawals = tuple(one.id for one in registry.withdrawals.of_course(course))
+            policy = cover_policy(blur, registry.opt_outs(course, purposes))
+            return cls(course, approval, policy, withdrawals)
 
 
 def process(

@@ -11,11 +11,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date
 from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
 import pymupdf
 import pytest
 from click.testing import Result
@@ -28,6 +29,7 @@ import engage
 import pipeline.detect
 from consent.policy import Purpose, Zone
 from consent.registry import Registry
+from pipeline.detect import Detections
 from pipeline.session import Session
 from pipeline.store import open_session
 
@@ -296,6 +298,25 @@ def test_a_run_notes_its_session_and_the_withdrawal_finds_it(home, monkeypatch):
     assert Session.open(noted.folder).manifest.counts.students == 1, "from now on the student is not counted"
     with Registry.open() as registry:
         assert len(registry.sessions.of_course(COURSE)) == 1
+
+
+def test_who_withdraws_while_a_lecture_is_analysed_is_not_forgotten(home, monkeypatch):
+    class Meanwhile(TwoStudents):
+        def detect(self, images: Sequence[np.ndarray]) -> list[Detections]:
+            assert withdraw().exit_code == 0  # finds no session yet
+            return super().detect(images)
+
+    monkeypatch.setattr(pipeline.detect, "UltralyticsDetector", Meanwhile)
+    clip = make_clip(home / "lecture.mp4", range(5), Fraction(1, 10), rate=10, size=(160, 120))
+    result = CliRunner().invoke(engage.app, ["run", str(clip), "--out", str(home / "far away"), "--course", COURSE])
+    assert f"{STUDENT} withdrew while this lecture was analysed" in result.stderr
+    assert "engage consent withdraw 'Birds 101' kestrel" in result.stderr
+    with Registry.open() as registry:
+        (noted,) = registry.sessions.of_course(COURSE)
+        registry.students.enter(COURSE, STUDENT, seat=Zone(0, 0, 0.5, 1))
+    assert students(noted.folder) == {1, 2}
+    withdraw()
+    assert len(students(noted.folder)) == 1
 
 
 def test_without_a_course_and_in_the_demo_nothing_is_noted(home, monkeypatch):

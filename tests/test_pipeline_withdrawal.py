@@ -241,6 +241,15 @@ def test_a_silent_video_stays_silent(tmp_path):
         assert not reader.info.has_audio
 
 
+def test_where_everybody_had_to_be_covered_the_whole_picture_is_checked_again(tmp_path):
+    folder, source = lecture(tmp_path / "sessions", blur="everyone", audit="passed")
+    outcome = withdraw(folder, Who("withdrawal-1", seat(2)), source.parent)
+    assert "the whole picture" in outcome.words
+    assert "annotated video" in outcome.words
+    assert Session.open(folder).manifest.blur == "everyone"
+    assert withdraw(folder, Who("withdrawal-2")).kind is Kind.EVERYBODY
+
+
 # It is not known who
 
 
