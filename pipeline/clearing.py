@@ -50,6 +50,9 @@ class Cleared:
     def report(self, withdrawal: Withdrawal, done: bool) -> list[str]:
         """What was done, and what this cannot do, in a few lines."""
         state = "is done" if done else "is on record, but not done yet"
+        covered = "the student is covered and not counted"
+        if withdrawal.zone is None:
+            covered = "everybody is covered, because it is not known where the student sits"
         return [
             *(f"{one.folder}: {one.words}" for one in self.outcomes),
             *(
@@ -58,7 +61,7 @@ class Cleared:
                 for folder in self.found.courseless
             ),
             f"{withdrawal.id} of {withdrawal.student} from {withdrawal.course} {state}. In lectures analysed from now"
-            " on the student is covered and not counted.",
+            f" on {covered}.",
             "On paper: write the date and 'withdrawn' on the signed form; keep it as long as your institution asks.",
             "Copies are not reached: delete what was exported or passed on, and the recording unless others need it.",
         ]
