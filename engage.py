@@ -5,6 +5,7 @@ Heavy imports happen inside the commands, so that ``engage --help`` answers at o
 
 from __future__ import annotations
 
+import shlex
 import signal
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -29,8 +30,6 @@ from models.states import Profile
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-    from consent.withdrawals import Withdrawal
-    from pipeline.clearing import Cleared
     from pipeline.detect import Detector
     from pipeline.progress import Progress
     from pipeline.session import Session
@@ -239,31 +238,12 @@ def withdraw(
         done = cleared.finished and not cleared.found.lost
         if done:
             registry.withdrawals.end(withdrawal)
-    if print_cleared(cleared, withdrawal, done):
-        raise typer.Exit(1)
-
-
-def print_cleared(cleared: Cleared, withdrawal: Withdrawal, done: bool) -> bool:
-    """What a withdrawal came to and what is left to do; returns whether there is something."""
-    for outcome in cleared.outcomes:
-        console.print(f"{outcome.folder}: {outcome.words}", markup=False, highlight=False, soft_wrap=True)
-    for folder in cleared.found.courseless:
-        console.print(
-            f"{folder}: names no course and was left as it is; if the student is in it, add --session and --number",
-            markup=False, highlight=False, soft_wrap=True,
-        )  # fmt: skip
-    remedies = cleared.remedies(withdrawal)
-    for sentence in remedies:
+    for line in cleared.report(withdrawal, done):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    for sentence in (remedies := cleared.remedies(withdrawal)):
         say("left to do", sentence)
-    state = "is done" if done else "is on record and not done yet"
-    console.print(
-        f"{withdrawal.id} of {withdrawal.student} from {withdrawal.course} {state}. In lectures analysed from now on"
-        " the student is covered and not counted.\nOn paper: write the date and 'withdrawn' on the signed form and keep"
-        " it as long as your institution asks. This command reaches no copies: delete what was exported or passed on,"
-        " and the recording itself unless others still need it.",
-        markup=False, highlight=False, soft_wrap=True,
-    )  # fmt: skip
-    return bool(remedies)
+    if remedies:
+        raise typer.Exit(1)
 
 
 def _run(videos: list[Path], settings: Settings, permission: Permission, *, out: Path, overwrite: bool) -> None:
@@ -303,15 +283,24 @@ class Permission:
     policy: CoverPolicy
     keep_days: Mapping[Kind, int] = field(default_factory=dict)
     lecture_day: date | None = None
-    noted: bool = False
+    withdrawals: tuple[str, ...] | None = None
+    """Ids of those on record then; ``None`` where the registry was not asked (the demo)."""
 
     def note(self, session: Session) -> None:
-        """Note in the registry where a session of a course lies, so that a withdrawal finds it; not of the demo."""
+        """Note in the registry where a session of a course lies, so that a withdrawal finds it.
+
+        Whoever withdrew while the lecture was analysed is in it, and that is said.
+        """
         from consent.registry import Registry
 
-        if self.noted and self.course:
-            with Registry.open() as registry:
-                registry.sessions.note(self.course, session.id, session.manifest.created, session.folder)
+        if self.withdrawals is None or not self.course:
+            return
+        with Registry.open() as registry:
+            registry.sessions.note(self.course, session.id, session.manifest.created, session.folder)
+            since = [one for one in registry.withdrawals.of_course(self.course) if one.id not in self.withdrawals]
+        for one in since:
+            command = f"engage consent withdraw {shlex.quote(one.course)} {shlex.quote(one.student)}"
+            say("left to do", f"{one.student} withdrew while this lecture was analysed; run again: {command}")
 
     @classmethod
     def on_record(
@@ -331,8 +320,9 @@ class Permission:
 
         with Registry.open() as registry:
             approval = permit(registry.approvals(course), course, approved_by, date.today(), purposes)
+            withdrawals = tuple(one.id for one in registry.withdrawals.of_course(course))
             policy = cover_policy(blur, registry.opt_outs(course, purposes))
-            return cls(course, approval, policy, registry.retention.of_course(course), lecture_day, noted=True)
+            return cls(course, approval, policy, registry.retention.of_course(course), lecture_day, withdrawals)
 
 
 def process(

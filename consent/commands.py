@@ -124,6 +124,8 @@ def list_records(
             console.print(students)
         if (periods := retention_commands.table(registry, courses)) is not None:
             console.print(periods)
+        if (withdrawals := student_commands.withdrawals_table(registry, courses)) is not None:
+            console.print(withdrawals)
 
 
 @app.command()

@@ -104,6 +104,19 @@ def table(registry: Registry, courses: tuple[str, ...]) -> Table | None:
     return table if table.row_count else None
 
 
+def withdrawals_table(registry: Registry, courses: tuple[str, ...]) -> Table | None:
+    """Who withdrew from some courses, ``None`` when nobody did."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table("Course", "Student", "Withdrawal", "State", title="Withdrawals", title_justify="left")
+    for course in courses:
+        for one in registry.withdrawals.of_course(course):
+            state = "done" if one.done else "not done: run engage consent withdraw again"
+            table.add_row(escape(course), escape(one.student), one.id, state)
+    return table if table.row_count else None
+
+
 def _name(student: Student) -> str:
     return "name on record, encrypted" if student.named else "no name"
 

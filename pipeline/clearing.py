@@ -47,6 +47,25 @@ class Cleared:
         """Whether the student is gone from every session there is; what is lost is the caller's to judge."""
         return not self.waiting and not self.problems
 
+    def report(self, withdrawal: Withdrawal, done: bool) -> list[str]:
+        """What was done, and what this cannot do, in a few lines."""
+        state = "is done" if done else "is on record, but not done yet"
+        covered = "the student is covered and not counted"
+        if withdrawal.zone is None:
+            covered = "everybody is covered, because it is not known where the student sits"
+        return [
+            *(f"{one.folder}: {one.words}" for one in self.outcomes),
+            *(
+                f"{folder}: names no course and was left as it is; if the student is in it, add:"
+                f" --session {shlex.quote(str(folder))} --number N"
+                for folder in self.found.courseless
+            ),
+            f"{withdrawal.id} of {withdrawal.student} from {withdrawal.course} {state}. In lectures analysed from now"
+            f" on {covered}.",
+            "On paper: write the date and 'withdrawn' on the signed form; keep it as long as your institution asks.",
+            "Copies are not reached: delete what was exported or passed on, and the recording unless others need it.",
+        ]
+
     def remedies(self, withdrawal: Withdrawal) -> list[str]:
         """One sentence for each thing that is left to do, with what to do about it."""
         course, student = shlex.quote(withdrawal.course), shlex.quote(withdrawal.student)

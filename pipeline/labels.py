@@ -77,9 +77,9 @@ class Tags:
         self._pad = max(2, size_px // 4)
         self._taken: list[Box] = []
 
-    def put(self, text: str, box_xyxy: Box, fill: Colour, place: Box | None = None) -> None:
-        """Draw a tag at its box, where ``place`` says (as ``find_place`` told it) or else where that finds room."""
-        x, y, x2, y2 = self.find_place(text, box_xyxy) if place is None else self._take(place)
+    def put(self, text: str, box_xyxy: Box, fill: Colour) -> None:
+        """Draw a tag where ``find_place`` finds room for it."""
+        x, y, x2, y2 = self.find_place(text, box_xyxy)
         pad = self._pad
         cv2.rectangle(self._image, (x, y), (x2 - 1, y2 - 1), fill, cv2.FILLED)
         put_text(self._image, text, x + pad, y + pad // 4, self._size, readable_on(fill), True)
@@ -96,11 +96,8 @@ class Tags:
         places = [(x1, y1 - height), (x2 - width, y1 - height), (x1, y1), (x1, y2 - height), (x1, y2)]
         inside = [self._inside(x, y, width, height) for x, y in places]
         x, y = next((place for place in inside if self._free(*place, width, height)), inside[0])
-        return self._take((x, y, x + width, y + height))
-
-    def _take(self, place: Box) -> Box:
-        self._taken.append(place)
-        return place
+        self._taken.append((x, y, x + width, y + height))
+        return self._taken[-1]
 
     def _inside(self, x: int, y: int, width: int, height: int) -> tuple[int, int]:
         frame_height, frame_width = self._image.shape[:2]

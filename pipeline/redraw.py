@@ -16,7 +16,7 @@ import pandas as pd
 from pipeline.analyse import Analysis
 from pipeline.anonymise import CoverSettings, cover
 from pipeline.encode import VideoWriter
-from pipeline.labels import Tags
+from pipeline.labels import Box, Tags
 from pipeline.progress import Progress
 from pipeline.render import BAR_COLOUR, Annotator, Mark, Scale
 from pipeline.settings import Settings
@@ -84,24 +84,30 @@ class Eraser:
         """Change one annotated frame (h, w, 3) uint8 in place; ``t`` in seconds from the first frame."""
         height, width = image_bgr.shape[:2]
         scale = Scale.of(width, height)
-        tags = Tags(image_bgr, scale.text, top=scale.bar)
-        places = {mark: tags.find_place(mark.label, mark.box) for mark in self._before.marks(t, scale)}
-        left = set(self._after.marks(t, scale))
-        gone = [area for mark, tag in places.items() if mark not in left for area in _drawn(mark, tag, scale)]
+        drawn, left = (_places(one.marks(t, scale), image_bgr, scale) for one in (self._before, self._after))
+        gone: list[Box] = []
+        for mark, tag in drawn.items():
+            gone += _sides(mark.box, scale) * (mark not in left)
+            gone += [_grown(tag, SPARE_PX)] * (left.get(mark) != tag)  # also of those left, where there is room now
         cover(image_bgr, np.array(gone, float).reshape(-1, 4), self._fill, np.random.default_rng(0))
         image_bgr[: scale.bar] = BAR_COLOUR  # the engagement of the class was that with them
-        self._after.draw(image_bgr, t, places)
+        self._after.draw(image_bgr, t)
 
 
-def _drawn(mark: Mark, tag: tuple[int, int, int, int], scale: Scale) -> list[tuple[int, int, int, int]]:
-    """The areas (x1, y1, x2, y2, px) that a mark took: the four sides of its box, and its tag."""
-    x1, y1, x2, y2 = mark.box
-    reach = scale.line + SPARE_PX
-    left, top, right, bottom = x1 - reach, y1 - reach, x2 + reach, y2 + reach
+def _places(marks: list[Mark], image_bgr: np.ndarray, scale: Scale) -> dict[Mark, Box]:
+    """Where the tag of each mark is put when these are drawn together."""
+    tags = Tags(image_bgr, scale.text, top=scale.bar)
+    return {mark: tags.find_place(mark.label, mark.box) for mark in marks}
+
+
+def _sides(box: Box, scale: Scale) -> list[Box]:
+    """The areas that the outline of a box takes."""
+    x1, y1, x2, y2 = box
     return [
-        (left, top, right, y1 + reach),
-        (left, y2 - reach, right, bottom),
-        (left, top, x1 + reach, bottom),
-        (x2 - reach, top, right, bottom),
-        (tag[0] - SPARE_PX, tag[1] - SPARE_PX, tag[2] + SPARE_PX, tag[3] + SPARE_PX),
+        _grown(side, scale.line + SPARE_PX)
+        for side in ((x1, y1, x2, y1), (x1, y2, x2, y2), (x1, y1, x1, y2), (x2, y1, x2, y2))
     ]
+
+
+def _grown(area: Box, by: int) -> Box:
+    return area[0] - by, area[1] - by, area[2] + by, area[3] + by

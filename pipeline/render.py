@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 
 import cv2
 import numpy as np
@@ -120,9 +118,6 @@ class Mark:
     colour: Colour
 
 
-NO_PLACES: Mapping[Mark, Box] = MappingProxyType({})
-
-
 class Annotator:
     """Draws what is known of one moment onto its frame."""
 
@@ -147,14 +142,8 @@ class Annotator:
         self._duration = analysis.duration_s
         self._rng = np.random.default_rng(FILL_SEED)
 
-    def draw(self, image_bgr: np.ndarray, t: float, places: Mapping[Mark, Box] = NO_PLACES) -> None:
-        """Annotate one frame (h, w, 3) uint8 in place.
-
-        Args:
-            image_bgr: the frame.
-            t: s from the first frame.
-            places: of tags that must stand where they were drawn before; the others find their own.
-        """
+    def draw(self, image_bgr: np.ndarray, t: float) -> None:
+        """Annotate one frame (h, w, 3) uint8 in place; ``t`` in seconds from the first frame."""
         height, width = image_bgr.shape[:2]
         scale = Scale.of(width, height)
         _, covered = self._covers.at(t)
@@ -165,8 +154,8 @@ class Annotator:
             cv2.rectangle(image_bgr, (x1, y1), (x2, y2), mark.colour, scale.line, cv2.LINE_AA)
         # tags after all boxes, so that a neighbour's frame never strikes through a number
         tags = Tags(image_bgr, scale.text, top=scale.bar)
-        for mark in sorted(marks, key=lambda mark: mark not in places):  # first those whose place is taken already
-            tags.put(mark.label, mark.box, mark.colour, places.get(mark))
+        for mark in marks:
+            tags.put(mark.label, mark.box, mark.colour)
         self._draw_bar(image_bgr[: scale.bar, :width], t, self._second(t), scale)
 
     def marks(self, t: float, scale: Scale) -> list[Mark]:

@@ -147,6 +147,7 @@ def _write(
         f"everybody is covered since {who.withdrawal}, in which it is not known who the student is;"
         " the tables still hold the student"
     )
+    warnings = [one for one in manifest.warnings if one != warning] + [warning] * (not known)
     writer.write_manifest(
         manifest.model_copy(
             update={
@@ -154,7 +155,7 @@ def _write(
                 "blur": manifest.blur if known else Blur.EVERYONE.value,
                 "counts": manifest.counts.model_copy(update=counts),
                 "engagement": summary,
-                "warnings": manifest.warnings if known else [*manifest.warnings, warning],
+                "warnings": warnings,
                 "withdrawals": list(dict.fromkeys([*manifest.withdrawals, *[who.withdrawal] * known])),
             }
         )
