@@ -6,6 +6,7 @@ Heavy imports happen inside the commands, so that ``engage --help`` answers at o
 from __future__ import annotations
 
 import signal
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -20,7 +21,16 @@ import consent.commands
 import dashboard.commands
 import models.commands
 import reports.commands
-from consent.policy import Approval, Blur, CoverPolicy, Purpose, cover_policy, permit, purposes_of_run
+from consent.policy import (
+    Approval,
+    Blur,
+    CoverPolicy,
+    Purpose,
+    check_same_course,
+    cover_policy,
+    permit,
+    purposes_of_run,
+)
 from models.states import Profile
 
 if TYPE_CHECKING:
@@ -106,6 +116,10 @@ def run(
     device: Annotated[str | None, typer.Option(help="auto, cpu or cuda:N; auto by default.")] = None,
     backend: Annotated[str | None, typer.Option(help="auto, torch or openvino; auto by default.")] = None,
     config: Annotated[Path | None, typer.Option(help="YAML with any setting.")] = None,
+    absent: Annotated[
+        list[str] | None,
+        typer.Option(help="Pseudonym of a student who said no and was not there; may be repeated."),
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing session.")] = False,
     keep_audio: Annotated[bool, typer.Option("--keep-audio", help="Keep the sound; voices identify people.")] = False,
 ) -> None:
@@ -129,7 +143,7 @@ def run(
         detect__backend=backend,
     )
     purposes = purposes_of_run(purpose or (), settings.blur)
-    permission = Permission.on_record(course, approved_by, settings.blur, purposes)
+    permission = Permission.on_record(course, approved_by, settings.blur, purposes, absent or ())
     _run(videos, settings, permission, out=out, overwrite=overwrite)
 
 
@@ -162,7 +176,8 @@ def audit(
     from reports.report import write_report
 
     opened = Session.open(session)
-    asked = Blur.EVERYONE if opened.manifest.blur == Blur.EVERYONE.value else Blur.OPTED_OUT
+    everyone = opened.manifest.everyone_covered or opened.manifest.blur == Blur.EVERYONE.value
+    asked = Blur.EVERYONE if everyone else Blur.OPTED_OUT
     with Registry.open() as registry:
         policy = cover_policy(asked, registry.opt_outs(opened.manifest.course))
     with Bars(console) as bars:
@@ -212,18 +227,24 @@ class Permission:
 
     @classmethod
     def on_record(
-        cls, course: str | None, approved_by: str | None, blur: Blur, purposes: tuple[Purpose, ...]
+        cls,
+        course: str | None,
+        approved_by: str | None,
+        blur: Blur,
+        purposes: tuple[Purpose, ...],
+        absent: Sequence[str] = (),
     ) -> Permission:
         """Look the course's record up; once per command.
 
         Raises:
             NotPermitted: no valid approval for all of ``purposes``, or the record forbids what was asked.
+            ConsentError: one of ``absent`` (pseudonyms) is not among those who said no.
         """
         from consent.registry import Registry
 
         with Registry.open() as registry:
             approval = permit(registry.approvals(course), course, approved_by, date.today(), purposes)
-            return cls(course, approval, cover_policy(blur, registry.opt_outs(course, purposes)))
+            return cls(course, approval, cover_policy(blur, registry.opt_outs(course, purposes), absent))
 
 
 def process(
@@ -297,6 +318,28 @@ def print_summary(session: Session) -> int:
         return 0
     say("needs review", f"{session.folder}: {checked.sentence()}; the session is kept, audit.json lists the faces")
     return 1
+
+
+@consent.commands.app.command("seat")
+def seat(
+    course: Annotated[str, typer.Argument(help="Name of a course on record.")],
+    student: Annotated[str, typer.Argument(help="Pseudonym of the student (never the name).")],
+    session: Annotated[Path, typer.Option(help="Session folder of one of its lectures, the camera in the same place.")],
+    number: Annotated[int, typer.Option(help="The student's number in the annotated video of that session.")],
+) -> None:
+    """Record where a student sits by the number in a session's video; then an opt-out needs no zone."""
+    from consent.registry import Registry
+    from pipeline.seat_zone import seat_of
+    from pipeline.session import Session
+
+    opened = Session.open(session)
+    check_same_course(course, opened.manifest.course)
+    found = seat_of(opened, number)
+    with Registry.open() as registry:
+        registry.students.enter(course, student, seat=found.zone)
+    console.print(f"{student.strip()} sits in {found.zone}.", markup=False, highlight=False, soft_wrap=True)
+    if found.others:
+        say("warning", f"{student.strip()} is not told apart by this seat: {found.sentence()}")
 
 
 app.command()(reports.commands.report)

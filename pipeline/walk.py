@@ -67,7 +67,7 @@ def walk(
     begun = time.perf_counter()
     checked = audit(
         writer.folder / VIDEO,
-        policy,
+        analysis.policy,
         covers_over_time(analysis, settings),
         settings.audit,
         progress,
@@ -109,6 +109,7 @@ def _manifest(
         course=course,
         approval=approval.id,
         blur=settings.blur.value,
+        everyone_covered=analysis.policy.everyone,
         audit=checked.result,
         counts=Counts(
             students=analysis.students,

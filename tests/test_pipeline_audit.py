@@ -31,7 +31,6 @@ from pipeline.audit import (
     Audit,
     AuditSettings,
     audit,
-    places_to_cover,
     read_audit,
     standing,
 )
