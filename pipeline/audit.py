@@ -194,10 +194,11 @@ def must_be_covered(
 def standing(before: Audit | None, now: Audit) -> Audit:
     """Which of two checks of a session counts: leaks are not forgotten because a later check looked at less.
 
-    ``before`` stands when it asked for a review and ``now`` did not look at least at the same places.
+    ``before`` stands when it asked for a review and ``now`` did not look at least at the same places, and when it
+    passed and ``now`` looked at nothing.
     """
     order = [NOTHING, SEATS, COVERS_AND_SEATS, WHOLE_PICTURE]
-    if before is not None and now.looked_at == NOTHING:
+    if before is not None and before.result is AuditResult.PASSED and now.result is AuditResult.NOBODY:
         return before
     if before is None or before.result is not AuditResult.NEEDS_REVIEW or now.result is AuditResult.NEEDS_REVIEW:
         return now
