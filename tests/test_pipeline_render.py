@@ -54,6 +54,7 @@ def classroom(states: list[str], size: tuple[int, int], seconds: int = 2, column
         covers=regions_to_cover(observations, Settings().cover),
         students=len(states),
         warnings=[],
+        policy=CoverPolicy(False, (), ""),
     )
 
 

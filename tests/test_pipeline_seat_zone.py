@@ -21,7 +21,7 @@ def seated_and_walking(
     """Places (n, 2) px of a head that sways on a seat, and of the same head on a walk across the room."""
     rng = np.random.default_rng(seed)
     sways = np.array(seat) + rng.normal(0, 0.2 * SIDE, (seated, 2))
-    walk = np.linspace(seat, np.array(seat) + (20 * SIDE, 3 * SIDE), walking) if walking else np.zeros((0, 2))
+    walk = np.linspace(seat, (seat[0] + 20 * SIDE, seat[1] + 3 * SIDE), walking) if walking else np.zeros((0, 2))
     return sways, walk
 
 
