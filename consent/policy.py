@@ -250,19 +250,15 @@ def cover_policy(blur: Blur, opt_outs: Iterable[OptOut], absent: Collection[str]
     """
     opt_outs, absent = tuple(opt_outs), {name.strip() for name in absent}
     _check_absent(opt_outs, absent)
-    if not opt_outs:
-        if blur is Blur.EVERYONE:
-            return CoverPolicy(True, (), EVERYONE_ASKED, passers_by=True)
-        passers_by = blur is not Blur.NOBODY
-        but = ", only people who pass through are covered" if passers_by else ""
-        return CoverPolicy(False, (), f"nobody is covered: no student has opted out{but}", passers_by=passers_by)
+    if not opt_outs and blur is not Blur.EVERYONE:
+        return CoverPolicy(False, (), "nobody is covered: no student has opted out", passers_by=blur is not Blur.NOBODY)
     who = _who(opt_outs)
     if blur is Blur.NOBODY:
         raise NotPermitted(f"{who}, so --blur nobody is not permitted; use: --blur opted-out")
     there = [one for one in opt_outs if one.student not in absent]
     unplaced = sum(one.zone is None for one in there)
     if blur is Blur.EVERYONE:
-        reason = EVERYONE_ASKED
+        reason = "everyone is covered, as asked for with --blur everyone"
     elif unplaced:
         reason = (
             f"everyone is covered: {who} and the seat of {unplaced} is not known"
@@ -276,11 +272,7 @@ def cover_policy(blur: Blur, opt_outs: Iterable[OptOut], absent: Collection[str]
         reason=reason,
         expected=tuple(one.zone for one in there if one.zone is not None and not one.is_zone),
         unplaced=unplaced,
-        passers_by=True,
     )
-
-
-EVERYONE_ASKED = "everyone is covered, as asked for with --blur everyone"
 
 
 def _who(opt_outs: tuple[OptOut, ...]) -> str:
