@@ -32,7 +32,6 @@ import pipeline.detect
 from consent.policy import EVERY_RUN, Purpose, Zone
 from consent.registry import Registry
 from models.registry import WeightsFile
-from pipeline.audit import WHOLE_PICTURE, read_audit
 from pipeline.detect import Detections, DetectSettings
 from pipeline.encode import VideoWriter
 from pipeline.session import (
@@ -373,6 +372,8 @@ EMPTY_SEAT = Zone(0.4, 0.0, 0.6, 0.0, 0.5, 0.1)
 def test_where_nobody_is_found_in_a_seat_everybody_is_covered_unless_the_student_was_not_there(
     two_students, clips, tmp_path
 ):
+    from pipeline.audit import WHOLE_PICTURE, read_audit  # here: the tests of Ctrl-C import this module while they wait
+
     with Registry.open() as registry:
         registry.approve(COURSE, "Prof. Wren", date.today())
         registry.opt_out(COURSE, "kestrel", EMPTY_SEAT)
