@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import shlex
 import signal
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
 from typer.core import TyperGroup
 
 import consent.commands
@@ -23,7 +22,16 @@ import dashboard.commands
 import models.commands
 import pipeline.commands
 import reports.commands
-from consent.policy import Approval, Blur, CoverPolicy, Purpose, cover_policy, permit, purposes_of_run
+from consent.policy import (
+    Approval,
+    Blur,
+    CoverPolicy,
+    Purpose,
+    check_same_course,
+    cover_policy,
+    permit,
+    purposes_of_run,
+)
 from consent.retention import Kind
 from models.states import Profile
 
@@ -111,6 +119,10 @@ def run(
     device: Annotated[str | None, typer.Option(help="auto, cpu or cuda:N; auto by default.")] = None,
     backend: Annotated[str | None, typer.Option(help="auto, torch or openvino; auto by default.")] = None,
     config: Annotated[Path | None, typer.Option(help="YAML with any setting.")] = None,
+    absent: Annotated[
+        list[str] | None,
+        typer.Option(help="Pseudonym of a student who said no and was not there; may be repeated."),
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing session.")] = False,
     keep_audio: Annotated[bool, typer.Option("--keep-audio", help="Keep the sound; voices identify people.")] = False,
     lecture_day: Annotated[
@@ -140,7 +152,7 @@ def run(
     )
     purposes = purposes_of_run(purpose or (), settings.blur)
     day = checked_lecture_day(lecture_day, date.today())
-    permission = Permission.on_record(course, approved_by, settings.blur, purposes, day)
+    permission = Permission.on_record(course, approved_by, settings.blur, purposes, absent or (), day)
     _run(videos, settings, permission, out=out, overwrite=overwrite)
 
 
@@ -173,7 +185,8 @@ def audit(
     from reports.report import write_report
 
     opened = Session.open(session)
-    asked = Blur.EVERYONE if opened.manifest.blur == Blur.EVERYONE.value else Blur.OPTED_OUT
+    everyone = opened.manifest.everyone_covered or opened.manifest.blur == Blur.EVERYONE.value
+    asked = Blur.EVERYONE if everyone else Blur.OPTED_OUT
     with Registry.open() as registry:
         policy = cover_policy(asked, registry.opt_outs(opened.manifest.course))
     with Bars(console) as bars:
@@ -309,19 +322,21 @@ class Permission:
         approved_by: str | None,
         blur: Blur,
         purposes: tuple[Purpose, ...],
+        absent: Sequence[str] = (),
         lecture_day: date | None = None,
     ) -> Permission:
         """Look the course's record up; once per command.
 
         Raises:
             NotPermitted: no valid approval for all of ``purposes``, or the record forbids what was asked.
+            ConsentError: one of ``absent`` (pseudonyms) is not among those who said no.
         """
         from consent.registry import Registry
 
         with Registry.open() as registry:
             approval = permit(registry.approvals(course), course, approved_by, date.today(), purposes)
             withdrawals = tuple(one.id for one in registry.withdrawals.of_course(course))
-            policy = cover_policy(blur, registry.opt_outs(course, purposes))
+            policy = cover_policy(blur, registry.opt_outs(course, purposes), absent)
             return cls(course, approval, policy, registry.retention.of_course(course), lecture_day, withdrawals)
 
 
@@ -378,38 +393,37 @@ def scorer(state_weights: Mapping[Any, float]) -> Score:
 
 
 def print_summary(session: Session) -> int:
-    """The table at the end of a run: what was found and where it lies; the exit code, 1 where faces still show."""
-    from pipeline.audit import read_audit
-    from pipeline.retention import end_dates_in_words
-    from pipeline.session import ENGAGEMENT, REPORT, VIDEO, AuditResult
+    """The table at the end of a run; the exit code, 1 where faces still show."""
+    from pipeline.summary import summary_table, what_to_review
 
-    manifest = session.manifest
-    summary = manifest.engagement
-    table = Table(title=f"{manifest.source.name}: {manifest.duration:.1f} s", show_header=False, title_justify="left")
-    table.add_column(style="bold")
-    table.add_column()
-    table.add_row("students", str(manifest.counts.students))
-    index = "nobody was seen well enough" if summary.mean is None else f"{summary.mean:.2f}"
-    table.add_row("engagement (0 to 1)", f"{index}, {summary.coverage:.0%} of the time seen")
-    counted = session.states["state"].value_counts()
-    minutes = [f"{name.replace('_', ' ')} {counted[name] / 60:.1f}" for name in counted.index]
-    table.add_row("student-minutes", ", ".join(minutes) or "none")
-    table.add_row("unusual spans", str(manifest.counts.events))
-    table.add_row("profile, blur", f"{manifest.profile.value}, {manifest.blur}")
-    checked = read_audit(session)
-    table.add_row("covers checked", "no" if checked is None else checked.sentence())
-    if manifest.approval != DEMO_APPROVAL:
-        table.add_row("kept until", end_dates_in_words(manifest))
-    for warning in manifest.warnings:
-        table.add_row("[yellow]warning", warning)
-    for label, name in (("annotated video", VIDEO), ("report", REPORT), ("engagement table", ENGAGEMENT)):
-        table.add_row(label, str(session.folder / name))
-    console.print(table)
+    console.print(summary_table(session, with_end_dates=session.manifest.approval != DEMO_APPROVAL))
     console.print(f"Next: engage dashboard --sessions {session.folder.parent}", highlight=False, soft_wrap=True)
-    if checked is None or checked.result is not AuditResult.NEEDS_REVIEW:
+    if (sentence := what_to_review(session)) is None:
         return 0
-    say("needs review", f"{session.folder}: {checked.sentence()}; the session is kept, audit.json lists the faces")
+    say("needs review", sentence)
     return 1
+
+
+@consent.commands.app.command("seat")
+def seat(
+    course: Annotated[str, typer.Argument(help="Name of a course on record.")],
+    student: Annotated[str, typer.Argument(help="Pseudonym of the student (never the name).")],
+    session: Annotated[Path, typer.Option(help="Session folder of one of its lectures, the camera in the same place.")],
+    number: Annotated[int, typer.Option(help="The student's number in the annotated video of that session.")],
+) -> None:
+    """Record where a student sits by the number in a session's video; then an opt-out needs no zone."""
+    from consent.registry import Registry
+    from pipeline.seat_zone import seat_of
+    from pipeline.session import Session
+
+    opened = Session.open(session)
+    check_same_course(course, opened.manifest.course)
+    found = seat_of(opened, number)
+    with Registry.open() as registry:
+        registry.students.enter(course, student, seat=found.zone)
+    console.print(f"{student.strip()} sits in {found.zone}.", markup=False, highlight=False, soft_wrap=True)
+    if found.others:
+        say("warning", f"{student.strip()} is not told apart by this seat: {found.sentence()}")
 
 
 app.command()(reports.commands.report)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 
 import numpy as np
@@ -22,8 +22,9 @@ from pipeline.errors import VideoError
 from pipeline.faces import FaceReader, Faces
 from pipeline.heads import HeadReader, complete_head_boxes
 from pipeline.observations import ObservationBuffer, fill_gaps, in_contract_order, of_students
+from pipeline.passers_by import GLIMPSE_HOLD_S, passing, seated
 from pipeline.progress import Progress
-from pipeline.seats import TrackletBook, assign_students
+from pipeline.seats import SeatSettings, TrackletBook, assign_students
 from pipeline.session import BOX
 from pipeline.settings import Settings
 from pipeline.track import Tracker
@@ -43,9 +44,10 @@ class Analysis:
         analysed_frames: how many were analysed.
         observations, states, events: tables.
         covers: regions to cover on analysed frames: ``t``, ``student`` (a key per person, not the tables' number),
-            ``x1 y1 x2 y2``.
+            ``x1 y1 x2 y2``, ``hold_s``.
         students: number of students.
         warnings: what the user should know about the video.
+        policy: whom the render has to cover, now that the lecture is known.
         stage_seconds: wall time of detection, tracking, faces and tables.
     """
 
@@ -60,6 +62,7 @@ class Analysis:
     covers: pd.DataFrame
     students: int
     warnings: list[str]
+    policy: CoverPolicy
     stage_seconds: dict[str, float] = field(default_factory=dict)
 
 
@@ -82,7 +85,8 @@ def analyse(
     """Run pass 1.
 
     People in a zone of somebody who opted out are followed, so that they can be covered, and nothing else: neither
-    their faces nor their behaviour are read, and no row is made for them.
+    their faces nor their behaviour are read, and no row is made for them. Where nobody is found in the seat of a
+    student who said no, everybody is covered. People who only pass through are covered, without a row.
 
     Raises:
         VideoError: no frame could be decoded.
@@ -125,14 +129,20 @@ def analyse(
     watch.lap("decode")
 
     frames_seen, times = list(buffer.frames), list(buffer.times)
-    everybody = assign_students(book, settings.seats.for_clip(len(times), interval), interval)
+    limits = settings.seats.for_clip(len(times), interval)
+    everybody = assign_students(book, limits, interval)
     rows = buffer.table()
-    hidden, student_of = _split_opted_out(rows, everybody, policy, info)
+    sitting = seated(rows, everybody, interval)
+    policy = policy.with_empty_seats(
+        _empty_seats(rows[rows["track"].isin(list(sitting))], policy, info, limits, interval)
+    )
+    hidden, student_of = _split_opted_out(rows, sitting, policy, info)
     observations = complete_head_boxes(
         fill_gaps(of_students(rows[~hidden], student_of), frames_seen, times, settings.max_fill_s)
     )
     observations["motion"] = add_motion(observations)
-    covers = _covers(rows if policy.everyone else rows[hidden], everybody, settings)
+    to_cover, glimpses = _to_cover(rows, hidden, sitting, everybody, policy)
+    covers = _covers(to_cover, everybody, settings, glimpses)
     cues = seconds(observations, reader.duration, interval, settings.cues)
     states = posterior(cues, settings.profile, settings.states)
     events = unusual_spans(_places(observations), settings.anomaly)
@@ -148,7 +158,8 @@ def analyse(
         events=events,
         covers=covers,
         students=len(set(student_of.values())),
-        warnings=list(reader.warnings),
+        warnings=[*reader.warnings, *_doubts(policy)],
+        policy=policy,
         stage_seconds=watch.seconds,
     )
 
@@ -197,14 +208,60 @@ def _split_opted_out(
     return hidden, {track: number[old] for track, old in student_of.items() if old in number}
 
 
-def _covers(people: pd.DataFrame, student_of: dict[int, int], settings: Settings) -> pd.DataFrame:
+def _empty_seats(
+    students: pd.DataFrame, policy: CoverPolicy, info: VideoInfo, limits: SeatSettings, interval_s: float
+) -> int:
+    """In how many of the zones where a student who said no is expected nobody was found, or too briefly to be somebody.
+
+    ``students``: rows of tracks of students. The camera may have moved, or the student may not have been there.
+    """
+    boxes = students[list(BOX)].to_numpy(float)
+    found = [
+        int(heads_in_zones(boxes, replace(policy, zones=(zone,)), info.width, info.height).sum())
+        for zone in policy.expected
+    ]
+    return sum(count < limits.min_sightings or count * interval_s < limits.min_seen_s for count in found)
+
+
+def _doubts(policy: CoverPolicy) -> list[str]:
+    """What to say when it is not known who said no."""
+    if not policy.unplaced:
+        return []
+    who = "1 student" if policy.unplaced == 1 else f"{policy.unplaced} students"
+    return [
+        f"it is not known which of the people are {who} who said no (no seat on record, or nobody found in it), so"
+        " everybody is covered in the video and the tables may hold their rows; correct the seat, or if they were not"
+        " there add --absent STUDENT, and run again with --overwrite"
+    ]
+
+
+def _to_cover(
+    rows: pd.DataFrame, hidden: np.ndarray, sitting: dict[int, int], everybody: dict[int, int], policy: CoverPolicy
+) -> tuple[pd.DataFrame, set[int]]:
+    """The rows of those to cover, and those of their tracks that are covered for the moment of their sighting only."""
+    if policy.everyone:
+        return rows, set()
+    if not policy.passers_by:
+        return rows[hidden], set()
+    strangers = passing(rows, sitting)
+    glimpses = set(rows.loc[strangers, "track"]) - set(everybody) - set(rows.loc[hidden, "track"])
+    return rows[hidden | strangers], glimpses
+
+
+def _covers(
+    people: pd.DataFrame, student_of: dict[int, int], settings: Settings, glimpses: Collection[int] = ()
+) -> pd.DataFrame:
     """Regions to cover of these rows of tracks, one key per person.
 
     Tracks of one student share a key, so that the cover also bridges the gaps between them; a track that is no
-    student's has a key of its own.
+    student's has a key of its own. The covers of ``glimpses`` (track numbers) are held for a moment only.
     """
     owner = people["track"].map(student_of).fillna(-people["track"])
-    return regions_to_cover(complete_head_boxes(people.assign(student=pd.factorize(owner)[0])), settings.cover)
+    key = pd.Series(pd.factorize(owner)[0], index=people.index)
+    brief = set(key[people["track"].isin(list(glimpses))])
+    covers = regions_to_cover(complete_head_boxes(people.assign(student=key)), settings.cover)
+    hold = min(GLIMPSE_HOLD_S, settings.cover.hold_s)
+    return covers.assign(hold_s=np.where(covers["student"].isin(brief), hold, settings.cover.hold_s))
 
 
 def _places(observations: pd.DataFrame) -> pd.DataFrame:

@@ -144,7 +144,9 @@ def audit(
                 if policy.everyone:
                     found = finder.find(frame.image)
                 else:
-                    found = finder.find_in(frame.image, places_to_cover(policy, covers, frame.t, *size))
+                    drawn = np.zeros((0, 4)) if covers is None else covers.at(frame.t)[1]
+                    found = finder.find_in(frame.image, np.concatenate([drawn, boxes_around_seats(policy, *size)]))
+                    found = found.only(must_be_covered(found.centres, policy, drawn, *size))
                 if tell is not None and len(found):
                     tell(frame.t, found.boxes_xyxy)
                 leaks.add(frame, found.only(found.sure))
@@ -176,18 +178,34 @@ def audit(
     )
 
 
-def places_to_cover(policy: CoverPolicy, covers: Timeline | None, t: float, width: int, height: int) -> np.ndarray:
-    """(n, 4) px: the seats of those who said no, and where the render drew covers at ``t`` (s)."""
-    seats = np.array([zone.corners for zone in policy.zones]).reshape(-1, 4) * (width, height, width, height)
-    return seats if covers is None else np.concatenate([covers.at(t)[1], seats])
+def boxes_around_seats(policy: CoverPolicy, width: int, height: int) -> np.ndarray:
+    """(n, 4) px: upright boxes around the seats of those who said no."""
+    return np.array([zone.corners for zone in policy.zones]).reshape(-1, 4) * (width, height, width, height)
+
+
+def must_be_covered(
+    centres: np.ndarray, policy: CoverPolicy, drawn_xyxy: np.ndarray, width: int, height: int
+) -> np.ndarray:
+    """Which faces (n,), by their centres (n, 2) px, are in a seat of somebody who said no or where a cover was drawn.
+
+    A seat can be a polygon; in the box around it others may sit.
+    """
+    x, y = centres[:, :1], centres[:, 1:]
+    left, top, right, bottom = drawn_xyxy.T
+    in_cover = ((left <= x) & (x <= right) & (top <= y) & (y <= bottom)).any(axis=1)
+    in_seat = [policy.opted_out(one / width, other / height) for one, other in centres.tolist()]
+    return in_cover | np.array(in_seat, bool)
 
 
 def standing(before: Audit | None, now: Audit) -> Audit:
     """Which of two checks of a session counts: leaks are not forgotten because a later check looked at less.
 
-    ``before`` stands when it asked for a review and ``now`` did not look at least at the same places.
+    ``before`` stands when it asked for a review and ``now`` did not look at least at the same places, and when it
+    passed and ``now`` looked at nothing.
     """
     order = [NOTHING, SEATS, COVERS_AND_SEATS, WHOLE_PICTURE]
+    if before is not None and before.result is AuditResult.PASSED and now.result is AuditResult.NOBODY:
+        return before
     if before is None or before.result is not AuditResult.NEEDS_REVIEW or now.result is AuditResult.NEEDS_REVIEW:
         return now
     reach = {place: rank for rank, place in enumerate(order)}

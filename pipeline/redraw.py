@@ -17,6 +17,7 @@ from pipeline.analyse import Analysis
 from pipeline.anonymise import CoverSettings, cover
 from pipeline.encode import VideoWriter
 from pipeline.labels import Box, Tags
+from pipeline.patches import Patches
 from pipeline.progress import Progress
 from pipeline.render import BAR_COLOUR, Annotator, Mark, Scale
 from pipeline.settings import Settings
@@ -34,6 +35,7 @@ def redraw(
     class_engagement: pd.Series,
     settings: Settings,
     progress: Progress,
+    patches: Patches | None = None,
 ) -> None:
     """Write the annotated video of ``before`` as that of ``after``.
 
@@ -45,12 +47,13 @@ def redraw(
         class_engagement: of those left (0 to 1, NaN where nobody is seen) by second.
         settings: of the run.
         progress: told of every frame.
+        patches: what to cover besides, where the check of an earlier version found faces.
 
     Raises:
         VideoError: the video cannot be read.
         OSError: the new one cannot be stored.
     """
-    eraser = Eraser(before, after, class_engagement, settings)
+    eraser = Eraser(before, after, class_engagement, settings, patches)
     # An odd size was made even by the encoder: what was drawn is placed by the size before.
     width, height = before.info.width, before.info.height
     with (
@@ -75,9 +78,16 @@ def redraw(
 class Eraser:
     """Turns a frame as it was annotated into one that says nothing of those who are gone."""
 
-    def __init__(self, before: Analysis, after: Analysis, class_engagement: pd.Series, settings: Settings) -> None:
+    def __init__(
+        self,
+        before: Analysis,
+        after: Analysis,
+        class_engagement: pd.Series,
+        settings: Settings,
+        patches: Patches | None = None,
+    ) -> None:
         self._before = Annotator(before, class_engagement, settings)  # only asked what it drew where
-        self._after = Annotator(after, class_engagement, settings)
+        self._after = Annotator(after, class_engagement, settings, patches)
         self._fill = CoverSettings(style="solid", colour=settings.cover.colour)
 
     def draw(self, image_bgr: np.ndarray, t: float) -> None:

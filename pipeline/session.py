@@ -125,6 +125,9 @@ class Manifest(BaseModel):
     course: str | None = None
     approval: str = Field(description="id of the approval on record, or the words given on the command line")
     blur: str
+    everyone_covered: bool = Field(
+        default=False, description="also where not asked for: it was not known who those are that said no"
+    )
     audit: AuditResult | None = Field(default=None, description="of the covers; none in sessions made before it")
     counts: Counts
     engagement: EngagementSummary

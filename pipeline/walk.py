@@ -62,7 +62,7 @@ def walk(
     analysis = analyse(reader, detector, policy, settings, progress)
     engagement, summary = score(analysis.states, settings.profile)
     by_second = class_by_second(engagement)
-    checked = _written_and_checked(reader, writer, analysis, by_second, policy, settings, progress)
+    checked = _written_and_checked(reader, writer, analysis, by_second, settings, progress)
     writer.write_json(AUDIT, checked)
     writer.write_table(OBSERVATIONS, analysis.observations)
     writer.write_table(STATES, analysis.states)
@@ -76,7 +76,6 @@ def _written_and_checked(
     writer: SessionWriter,
     analysis: Analysis,
     by_second: pd.Series,
-    policy: CoverPolicy,
     settings: Settings,
     progress: Progress,
 ) -> Audit:
@@ -91,7 +90,9 @@ def _written_and_checked(
 
     def check(tell: Tell) -> Audit:
         begun = time.perf_counter()
-        checked = audit(out, policy, covers, settings.audit, progress, expected_frames=analysis.frames, tell=tell)
+        checked = audit(
+            out, analysis.policy, covers, settings.audit, progress, expected_frames=analysis.frames, tell=tell
+        )
         seconds["audit"] += time.perf_counter() - begun
         return checked
 
@@ -125,6 +126,7 @@ def _manifest(
         course=course,
         approval=approval.id,
         blur=settings.blur.value,
+        everyone_covered=analysis.policy.everyone,
         audit=checked.result,
         counts=Counts(
             students=analysis.students,

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import date
 from enum import Enum
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 
+from consent import retention
 from consent.policy import Blur, CoverPolicy
 from pipeline.analyse import Analysis, interval_s
 from pipeline.anonymise import regions_to_cover
 from pipeline.audit import WHOLE_PICTURE, Audit, audit, read_audit, with_earlier_leaks
 from pipeline.parts import Parts, Who, parts_of, without
+from pipeline.patches import Patches, Tell, write_until_clean
 from pipeline.progress import Progress
 from pipeline.redraw import redraw
 from pipeline.render import class_by_second, covers_over_time, render
@@ -32,7 +36,7 @@ from pipeline.session import (
 )
 from pipeline.settings import Settings, settings_on_record
 from pipeline.store import SessionWriter, clear_leftovers, open_session
-from pipeline.video import VideoReader
+from pipeline.video import VideoInfo, VideoReader
 from pipeline.walk import Score
 
 
@@ -83,8 +87,11 @@ def take_out(folder: Path, who: Who, originals: Originals, remake: Remake, progr
         return settled
     with open_session(folder.parent, folder.name, overwrite=True) as writer:
         session = Session.open(folder)  # now nobody else writes it
-        outcome = _write(session, who, originals, remake, writer, progress)
-        remake.report(Session.open(writer.folder))
+        if retention.Kind.TABLES in session.manifest.purged:
+            outcome = _without_anybody(session, who, writer)
+        else:
+            outcome = _write(session, who, originals, remake, writer, progress)
+            remake.report(Session.open(writer.folder))
         writer.commit()
     clear_leftovers(folder.parent, folder.name)  # says so if the old one could not be deleted
     return outcome
@@ -97,6 +104,10 @@ def standing(session: Session, who: Who) -> Outcome | None:
         SessionError: the session is damaged, or has no student of that number.
     """
     listed = who.withdrawal in session.manifest.withdrawals
+    if retention.Kind.TABLES in (purged := session.manifest.purged):
+        if retention.Kind.ANNOTATED_VIDEO not in purged:
+            return None
+        return Outcome(session.folder, Kind.DONE_BEFORE, "its video and tables had been deleted before")
     if who.number is not None and not listed and not parts_of(session, who).rows.any():
         numbers = ", ".join(map(str, sorted(set(session.states["student"])))) or "none"
         raise SessionError(f"{session.folder}: there is no student {who.number}; the numbers are: {numbers}")
@@ -128,16 +139,26 @@ def _write(
     after = replace(after, covers=regions_to_cover(before.observations[parts.rows], settings.cover))
     engagement, summary = remake.score(manifest)(after.states, manifest.profile)
     by_second = class_by_second(engagement)
-    source = originals.find(manifest.source) if known and nobody_was_covered(manifest) else None
-    if source is None:
-        redraw(session.video, writer.folder / VIDEO, before, after, by_second, settings, progress)
-        words += "; covered on the annotated video" if known else ""
+    video, source = writer.folder / VIDEO, None
+    sound = settings.model_copy(update={"keep_audio": before.info.has_audio})
+    checked: Audit | None = None
+    if retention.Kind.ANNOTATED_VIDEO in manifest.purged:
+        words += "; the video had been deleted before"
     else:
-        sound = settings.model_copy(update={"keep_audio": before.info.has_audio})
-        render(source, writer.folder / VIDEO, after, by_second, sound, progress)
-        words += f"; the video was made anew from {source.name}"
-    checked = _check(session, who, after, settings, writer.folder / VIDEO, progress)
-    writer.write_json(AUDIT, checked)
+        source = originals.find(manifest.source) if known and nobody_was_covered(manifest) else None
+
+        def write(patches: Patches) -> None:
+            if source is None:
+                redraw(session.video, video, before, after, by_second, settings, progress, patches)
+            else:
+                render(source, video, after, by_second, sound, progress, patches)
+
+        checked = write_until_clean(write, lambda tell: _check(session, who, after, settings, video, progress, tell))
+        writer.write_json(AUDIT, checked)
+        if source is not None:
+            words += f"; the video was made anew from {source.name}"
+        elif known:
+            words += "; covered on the annotated video"
     writer.write_table(OBSERVATIONS, after.observations)
     writer.write_table(STATES, after.states)
     writer.write_table(EVENTS, after.events)
@@ -151,7 +172,7 @@ def _write(
     writer.write_manifest(
         manifest.model_copy(
             update={
-                "audit": checked.result,
+                "audit": manifest.audit if checked is None else checked.result,
                 "blur": manifest.blur if known else Blur.EVERYONE.value,
                 "counts": manifest.counts.model_copy(update=counts),
                 "engagement": summary,
@@ -164,8 +185,26 @@ def _write(
     return Outcome(
         session.folder,
         Kind.REMOVED if known else Kind.EVERYBODY,
-        f"{words}{sound_kept}; check for faces: {checked.sentence()}",
-        checked.result is AuditResult.NEEDS_REVIEW,
+        f"{words}{sound_kept}" + (f"; check for faces: {checked.sentence()}" if checked else ""),
+        checked is not None and checked.result is AuditResult.NEEDS_REVIEW,
+    )
+
+
+def _without_anybody(session: Session, who: Who, writer: SessionWriter) -> Outcome:
+    """Delete the video of a session whose tables are gone: nobody can tell any more where in it the student is."""
+    manifest = session.manifest
+    writer.write_manifest(
+        manifest.model_copy(
+            update={
+                "purged": {**manifest.purged, retention.Kind.ANNOTATED_VIDEO: date.today()},
+                "withdrawals": list(dict.fromkeys([*manifest.withdrawals, who.withdrawal])),
+            }
+        )
+    )
+    return Outcome(
+        session.folder,
+        Kind.REMOVED,
+        "its tables had been deleted before, so nobody can tell who in the video is the student: the video was deleted",
     )
 
 
@@ -178,8 +217,12 @@ def _as_analysed(session: Session) -> Analysis:
     """A session as pass 1 left it, but for the covers, which are in the picture."""
     manifest = session.manifest
     settings = settings_on_record(manifest.config, manifest.profile)
-    with VideoReader(session.video) as reader:
-        info = replace(reader.info, width=manifest.width, height=manifest.height)
+    info = VideoInfo(
+        manifest.source.name, manifest.width, manifest.height, 0, manifest.fps, Fraction(1, 1000), None, None, False
+    )
+    if retention.Kind.ANNOTATED_VIDEO not in manifest.purged:
+        with VideoReader(session.video) as reader:
+            info = replace(reader.info, width=manifest.width, height=manifest.height)
     return Analysis(
         info=info,
         frames=manifest.counts.frames,
@@ -192,10 +235,13 @@ def _as_analysed(session: Session) -> Analysis:
         covers=session.observations.iloc[:0],
         students=manifest.counts.students,
         warnings=list(manifest.warnings),
+        policy=CoverPolicy(False, (), ""),
     )
 
 
-def _check(session: Session, who: Who, after: Analysis, settings: Settings, video: Path, progress: Progress) -> Audit:
+def _check(
+    session: Session, who: Who, after: Analysis, settings: Settings, video: Path, progress: Progress, tell: Tell
+) -> Audit:
     """The check of the new video: as much as that of the old one, and where the student was."""
     earlier = read_audit(session)
     everyone = (
@@ -205,5 +251,5 @@ def _check(session: Session, who: Who, after: Analysis, settings: Settings, vide
     )
     policy = CoverPolicy(everyone, () if who.zone is None or who.number is not None else (who.zone,), "")
     covers = covers_over_time(after, settings)
-    now = audit(video, policy, covers, settings.audit, progress, expected_frames=after.frames)
+    now = audit(video, policy, covers, settings.audit, progress, expected_frames=after.frames, tell=tell)
     return with_earlier_leaks(earlier, now, covers)

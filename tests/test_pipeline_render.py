@@ -10,6 +10,7 @@ import pytest
 from clips import make_clip
 
 import pipeline.render
+from consent.policy import CoverPolicy
 from models.states import PALETTE, UNSEEN, Profile, State
 from pipeline.analyse import Analysis
 from pipeline.anonymise import regions_to_cover
@@ -53,6 +54,7 @@ def classroom(states: list[str], size: tuple[int, int], seconds: int = 2, column
         covers=regions_to_cover(observations, Settings().cover),
         students=len(states),
         warnings=[],
+        policy=CoverPolicy(False, (), ""),
     )
 
 
