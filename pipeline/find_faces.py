@@ -21,8 +21,8 @@ MEDIAPIPE_NAME, CENTERFACE_NAME, YUNET_NAME = "mediapipe", "centerface", "yunet"
 
 SMALLEST_WINDOW_PX = 160
 """A window around a small area is at least this wide: a detector needs to see some surroundings."""
-CLOSE_UPS = (2.0, 3.0)
-"""Sides of the close views in face sizes."""
+CLOSE_UPS = ((2.0, 160), (3.0, 160), (2.0, 320), (3.0, 320))
+"""Sides of the close views in face sizes, and in px: one that misses a bowed face at one size may see it at another."""
 SAME_FACE = 0.3
 """Intersection over union of two boxes from which they are one face."""
 
@@ -140,11 +140,11 @@ class FaceFinder:
 def _sees_close(detector: FindsFaces, image_bgr: np.ndarray, box_xyxy: np.ndarray) -> bool:
     """Whether the detector finds this face when shown little else."""
     x, y = (box_xyxy[:2] + box_xyxy[2:]) / 2
-    for sizes in CLOSE_UPS:
+    for sizes, view_px in CLOSE_UPS:
         side = max(sizes * float((box_xyxy[2:] - box_xyxy[:2]).max()), 4.0)
         left, top = x - side / 2, y - side / 2
-        view = cv2.cvtColor(square_view(image_bgr, left, top, side, SMALLEST_WINDOW_PX), cv2.COLOR_RGB2BGR)
-        there = detector.find(view)[:, :4] * (side / SMALLEST_WINDOW_PX) + [left, top, left, top]
+        view = cv2.cvtColor(square_view(image_bgr, left, top, side, view_px), cv2.COLOR_RGB2BGR)
+        there = detector.find(view)[:, :4] * (side / view_px) + [left, top, left, top]
         if any(_overlap(one, box_xyxy) > SAME_FACE for one in there):
             return True
     return False

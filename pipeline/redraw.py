@@ -99,7 +99,7 @@ class Eraser:
         for mark, tag in drawn.items():
             gone += _sides(mark.box, scale) * (mark not in left)
             gone += [_grown(tag, SPARE_PX)] * (left.get(mark) != tag)  # also of those left, where there is room now
-        cover(image_bgr, np.array(gone, float).reshape(-1, 4), self._fill, np.random.default_rng(0))
+        cover(image_bgr, np.array(gone, float).reshape(-1, 4), self._fill)
         image_bgr[: scale.bar] = BAR_COLOUR  # the engagement of the class was that with them
         self._after.draw(image_bgr, t)
 

@@ -31,9 +31,6 @@ COVER_GAP_S = 10.0
 COVER_SPAN_S = 1.0
 """Between sightings no further apart a cover spans both places: a tracker may have jumped from one head to another."""
 
-FILL_SEED = 20
-"""Of the noise on pixelated heads, so that the same run gives the same video."""
-
 
 @dataclass(frozen=True)
 class Scale:
@@ -140,14 +137,13 @@ class Annotator:
         self._engagement = class_engagement
         self._last_second = max(1, int(np.ceil(analysis.duration_s))) - 1
         self._duration = analysis.duration_s
-        self._rng = np.random.default_rng(FILL_SEED)
 
     def draw(self, image_bgr: np.ndarray, t: float) -> None:
         """Annotate one frame (h, w, 3) uint8 in place; ``t`` in seconds from the first frame."""
         height, width = image_bgr.shape[:2]
         scale = Scale.of(width, height)
         _, covered = self._covers.at(t)
-        cover(image_bgr, np.concatenate([covered, self._patches.at(t)]), self._settings.cover, self._rng)
+        cover(image_bgr, np.concatenate([covered, self._patches.at(t)]), self._settings.cover)
         marks = self.marks(t, scale)
         for mark in marks:
             x1, y1, x2, y2 = mark.box

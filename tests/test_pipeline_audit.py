@@ -63,10 +63,9 @@ def seat(person: int) -> CoverPolicy:
 
 def write(path: Path, hide: Callable[[int], np.ndarray], frames: int = SHORT) -> Path:
     """The demo's beginning with the boxes (n, 4) that ``hide(frame)`` gives covered."""
-    rng = np.random.default_rng(0)
     with VideoReader(engage.DEMO) as reader, VideoWriter(path, reader.info, preset="ultrafast") as writer:
         for frame in islice(reader.frames(), frames):
-            cover(frame.image, hide(frame.index).reshape(-1, 4), CoverSettings(), rng)
+            cover(frame.image, hide(frame.index).reshape(-1, 4), CoverSettings())
             writer.write(frame, frame.image)
     return path
 
