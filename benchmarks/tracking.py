@@ -123,9 +123,12 @@ def on_scenes(scenes: Sequence[Scene], chosen: Sequence[str], title: str = "") -
         print_switches(scene, students)
     if title:
         print_scores(f"{title}: mean of {len(scenes)}, switches and ids in sum", mean(list(each.values())))
-    return {
-        name: [{"tracker": key[0], "step": key[1], **asdict(s)} for key, s in f.items()] for name, f in each.items()
-    }
+    return {name: listed(f) for name, f in each.items()}
+
+
+def listed(figures: Figures) -> list[dict[str, Any]]:
+    """The figures of one scene for ``--json``."""
+    return [{"tracker": name, "step": step, **asdict(scores)} for (name, step), scores in figures.items()]
 
 
 def mot15(args: Any, chosen: Sequence[str]) -> dict[str, Any] | None:

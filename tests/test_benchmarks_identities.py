@@ -27,8 +27,8 @@ from models.yolo import keep_quiet
 
 keep_quiet()  # before Ultralytics is imported
 
-from benchmarks.followers import Ours, filled, follow, followers, numbered, stitched
-from benchmarks.simulated_class import simulate
+from benchmarks.followers import Ours, filled, follow, followers, numbered, stitched  # noqa: E402
+from benchmarks.simulated_class import simulate  # noqa: E402
 
 
 def seated(*people: int) -> Known:
