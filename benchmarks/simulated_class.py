@@ -53,8 +53,8 @@ SHARED = 0.61
 
 DRIFT, DRIFT_SPREAD, DRIFT_MOST, DRIFT_S = 0.035, 1.36, 0.4, 60.0
 """What changes slowly in a look (light, posture): median over people of its squared length, the spread of its
-logarithm, the largest, and the time constant. 1 - cosine of one person's looks has then a median of 0.018, 90 % 0.126, 99 % 0.309
-(demo clip, true boxes: 0.034, 0.195, 0.316); of different people's, 1 % 0.223 (demo clip: 0.093)."""
+logarithm, the largest, and the time constant. 1 - cosine of one person's looks has then a median of 0.018, 90 % 0.126,
+99 % 0.309 (demo clip, true boxes: 0.034, 0.195, 0.316); of different people's, 1 % 0.223 (demo clip: 0.093)."""
 
 LOOK_NOISE, BAD_LOOK, BAD_LOOKS = 0.002, 0.3, 0.03
 """Squared length of what changes at once, of the same in a spoilt look, and the share of those."""
