@@ -5,22 +5,34 @@ Heavy imports happen inside the commands, so that ``engage --help`` answers at o
 
 from __future__ import annotations
 
+import shlex
 import signal
-from dataclasses import dataclass
-from datetime import date
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
 from typer.core import TyperGroup
 
 import consent.commands
 import dashboard.commands
 import models.commands
+import pipeline.commands
 import reports.commands
-from consent.policy import Approval, Blur, CoverPolicy, Purpose, cover_policy, permit, purposes_of_run
+from consent.policy import (
+    Approval,
+    Blur,
+    CoverPolicy,
+    Purpose,
+    check_same_course,
+    cover_policy,
+    permit,
+    purposes_of_run,
+)
+from consent.retention import Kind
 from models.states import Profile
 
 if TYPE_CHECKING:
@@ -31,6 +43,7 @@ if TYPE_CHECKING:
     from pipeline.session import Session
     from pipeline.settings import Settings
     from pipeline.video import VideoReader
+    from pipeline.walk import Score
 
 DEMO = Path(__file__).parent / "demo" / "classroom.mp4"
 DEMO_APPROVAL = "the demo's rendered people are nobody; no consent is needed"
@@ -106,14 +119,23 @@ def run(
     device: Annotated[str | None, typer.Option(help="auto, cpu or cuda:N; auto by default.")] = None,
     backend: Annotated[str | None, typer.Option(help="auto, torch or openvino; auto by default.")] = None,
     config: Annotated[Path | None, typer.Option(help="YAML with any setting.")] = None,
+    absent: Annotated[
+        list[str] | None,
+        typer.Option(help="Pseudonym of a student who said no and was not there; may be repeated."),
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing session.")] = False,
     keep_audio: Annotated[bool, typer.Option("--keep-audio", help="Keep the sound; voices identify people.")] = False,
+    lecture_day: Annotated[
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], help="When the lecture was, for how long data is kept; default today."),
+    ] = None,
 ) -> None:
     """Analyse lectures: one session folder each, with the annotated video, tables and report.
 
     Exit codes: 0 done, 2 bad input or usage, 3 not permitted, 1 anything else, also when the check of the finished
     video finds a face that had to be covered (the session is kept).
     """
+    from pipeline.retention import checked_lecture_day
     from pipeline.settings import read_settings
 
     settings = read_settings(
@@ -129,7 +151,8 @@ def run(
         detect__backend=backend,
     )
     purposes = purposes_of_run(purpose or (), settings.blur)
-    permission = Permission.on_record(course, approved_by, settings.blur, purposes)
+    day = checked_lecture_day(lecture_day, date.today())
+    permission = Permission.on_record(course, approved_by, settings.blur, purposes, absent or (), day)
     _run(videos, settings, permission, out=out, overwrite=overwrite)
 
 
@@ -162,16 +185,78 @@ def audit(
     from reports.report import write_report
 
     opened = Session.open(session)
-    asked = Blur.EVERYONE if opened.manifest.blur == Blur.EVERYONE.value else Blur.OPTED_OUT
+    everyone = opened.manifest.everyone_covered or opened.manifest.blur == Blur.EVERYONE.value
+    asked = Blur.EVERYONE if everyone else Blur.OPTED_OUT
     with Registry.open() as registry:
         policy = cover_policy(asked, registry.opt_outs(opened.manifest.course))
     with Bars(console) as bars:
         checked = audit_session(opened, policy, AuditSettings(rate=rate), bars)
-    write_report(Session.open(session))  # it has a line about the check
+    if Kind.TABLES not in opened.manifest.purged:
+        write_report(Session.open(session))  # it has a line about the check
     if checked.result is AuditResult.NEEDS_REVIEW:
         say("needs review", f"{session}: {checked.sentence()}; look at each, they are listed in audit.json")
         raise typer.Exit(1)
     console.print(f"{session}: {checked.sentence()}", markup=False, highlight=False, soft_wrap=True)
+
+
+@consent.commands.app.command()
+def withdraw(
+    course: consent.commands.Course,
+    student: consent.commands.Student,
+    sessions: Annotated[
+        list[Path] | None,
+        typer.Option(help="Folder of sessions to search besides those on record; may be repeated. Default sessions."),
+    ] = None,
+    originals: Annotated[
+        list[Path] | None,
+        typer.Option(help="Folder with the recordings: a video is made anew from its own where that is possible."),
+    ] = None,
+    session: Annotated[
+        Path | None, typer.Option(help="Only this session, in which the student has the number given.")
+    ] = None,
+    number: Annotated[int | None, typer.Option(min=1, help="The student's number in --session.")] = None,
+    deleted: Annotated[bool, typer.Option("--deleted", help="Sessions on record that are gone were deleted.")] = False,
+) -> None:
+    """Take back a student's consent, and take the student out of every session of the course.
+
+    Rows, figures and report are made anew without the student, and the video covers the student. It can be stopped
+    and run again at any time. Exit code 1 where something is left to do: it is said what.
+    """
+    from consent.registry import Registry
+    from pipeline.clearing import Picked, clear
+    from pipeline.errors import InputError
+    from pipeline.progress import Bars
+    from pipeline.search import Originals
+    from pipeline.withdrawal import Remake
+    from reports.formula import WEIGHTS_KEY
+    from reports.report import write_report
+
+    if (session is None) != (number is None):
+        raise InputError("--session and --number belong together; give both, or neither for all sessions")
+    picked = None if session is None or number is None else Picked(session, number)
+    kept = Originals(originals or ())
+    default = Path("sessions")
+    folders = sessions or ([default] if default.is_dir() else [])
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite kill cleans up like Ctrl-C
+    remake = Remake(lambda manifest: scorer(manifest.config.get(WEIGHTS_KEY) or {}), write_report)
+    with Registry.open() as registry:
+        withdrawal = registry.withdrawals.begin(course, student)
+        with Bars(console) as bars:
+            cleared = clear(withdrawal, registry.sessions.of_course(course), folders, kept, remake, bars, picked)
+        for noted, folder in cleared.found.moved:
+            registry.sessions.moved(noted, folder)
+        if deleted:
+            while cleared.found.lost:
+                registry.sessions.deleted(cleared.found.lost.pop())
+        done = cleared.finished and not cleared.found.lost
+        if done:
+            registry.withdrawals.end(withdrawal)
+    for line in cleared.report(withdrawal, done):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    for sentence in (remedies := cleared.remedies(withdrawal)):
+        say("left to do", sentence)
+    if remedies:
+        raise typer.Exit(1)
 
 
 def _run(videos: list[Path], settings: Settings, permission: Permission, *, out: Path, overwrite: bool) -> None:
@@ -204,26 +289,55 @@ def _run(videos: list[Path], settings: Settings, permission: Permission, *, out:
 
 @dataclass(frozen=True)
 class Permission:
-    """Under which approval a course is processed, and whose heads are covered."""
+    """Under which approval a course is processed, whose heads are covered, and for how long the results are kept."""
 
     course: str | None
     approval: Approval
     policy: CoverPolicy
+    keep_days: Mapping[Kind, int] = field(default_factory=dict)
+    lecture_day: date | None = None
+    withdrawals: tuple[str, ...] | None = None
+    """Ids of those on record then; ``None`` where the registry was not asked (the demo)."""
+
+    def note(self, session: Session) -> None:
+        """Note in the registry where a session of a course lies, so that a withdrawal finds it.
+
+        Whoever withdrew while the lecture was analysed is in it, and that is said.
+        """
+        from consent.registry import Registry
+
+        if self.withdrawals is None or not self.course:
+            return
+        with Registry.open() as registry:
+            registry.sessions.note(self.course, session.id, session.manifest.created, session.folder)
+            since = [one for one in registry.withdrawals.of_course(self.course) if one.id not in self.withdrawals]
+        for one in since:
+            command = f"engage consent withdraw {shlex.quote(one.course)} {shlex.quote(one.student)}"
+            say("left to do", f"{one.student} withdrew while this lecture was analysed; run again: {command}")
 
     @classmethod
     def on_record(
-        cls, course: str | None, approved_by: str | None, blur: Blur, purposes: tuple[Purpose, ...]
+        cls,
+        course: str | None,
+        approved_by: str | None,
+        blur: Blur,
+        purposes: tuple[Purpose, ...],
+        absent: Sequence[str] = (),
+        lecture_day: date | None = None,
     ) -> Permission:
         """Look the course's record up; once per command.
 
         Raises:
             NotPermitted: no valid approval for all of ``purposes``, or the record forbids what was asked.
+            ConsentError: one of ``absent`` (pseudonyms) is not among those who said no.
         """
         from consent.registry import Registry
 
         with Registry.open() as registry:
             approval = permit(registry.approvals(course), course, approved_by, date.today(), purposes)
-            return cls(course, approval, cover_policy(blur, registry.opt_outs(course, purposes)))
+            withdrawals = tuple(one.id for one in registry.withdrawals.of_course(course))
+            policy = cover_policy(blur, registry.opt_outs(course, purposes), absent)
+            return cls(course, approval, policy, registry.retention.of_course(course), lecture_day, withdrawals)
 
 
 def process(
@@ -237,18 +351,11 @@ def process(
     progress: Progress,
 ) -> Session:
     """One lecture: analyse, score, render, report; the session appears under ``out`` only when it is whole."""
-    from pipeline.session import EngagementSummary, Session
+    from pipeline.retention import promise
+    from pipeline.session import Session
     from pipeline.store import open_session, session_id
     from pipeline.walk import walk
-    from reports import formula
     from reports.report import write_report
-
-    weights = formula.StateWeights(settings.state_weights or {})
-
-    def score(states: DataFrame, profile: Profile) -> tuple[DataFrame, EngagementSummary]:
-        table = formula.engagement_table(states, profile, weights)
-        mean, coverage = formula.summary(table)
-        return table, EngagementSummary(mean=mean, coverage=coverage)
 
     name = session_id(reader.path, permission.course)
     with open_session(out, name, overwrite=overwrite) as writer:
@@ -260,46 +367,67 @@ def process(
             policy=permission.policy,
             approval=permission.approval,
             course=permission.course,
-            score=score,
+            score=scorer(settings.state_weights or {}),
             progress=progress,
         )
+        promise(writer, permission.keep_days, permission.lecture_day, date.today())
         write_report(Session.open(writer.folder))
-        return Session.open(writer.commit())
+        session = Session.open(writer.commit())
+    permission.note(session)
+    return session
+
+
+def scorer(state_weights: Mapping[Any, float]) -> Score:
+    """The engagement formula with these weights, as the pipeline takes it."""
+    from pipeline.session import EngagementSummary
+    from reports import formula
+
+    weights = formula.StateWeights(dict(state_weights))
+
+    def score(states: DataFrame, profile: Profile) -> tuple[DataFrame, EngagementSummary]:
+        table = formula.engagement_table(states, profile, weights)
+        mean, coverage = formula.summary(table)
+        return table, EngagementSummary(mean=mean, coverage=coverage)
+
+    return score
 
 
 def print_summary(session: Session) -> int:
-    """The table at the end of a run: what was found and where it lies; the exit code, 1 where faces still show."""
-    from pipeline.audit import read_audit
-    from pipeline.session import ENGAGEMENT, REPORT, VIDEO, AuditResult
+    """The table at the end of a run; the exit code, 1 where faces still show."""
+    from pipeline.summary import summary_table, what_to_review
 
-    manifest = session.manifest
-    summary = manifest.engagement
-    table = Table(title=f"{manifest.source.name}: {manifest.duration:.1f} s", show_header=False, title_justify="left")
-    table.add_column(style="bold")
-    table.add_column()
-    table.add_row("students", str(manifest.counts.students))
-    index = "nobody was seen well enough" if summary.mean is None else f"{summary.mean:.2f}"
-    table.add_row("engagement (0 to 1)", f"{index}, {summary.coverage:.0%} of the time seen")
-    counted = session.states["state"].value_counts()
-    minutes = [f"{name.replace('_', ' ')} {counted[name] / 60:.1f}" for name in counted.index]
-    table.add_row("student-minutes", ", ".join(minutes) or "none")
-    table.add_row("unusual spans", str(manifest.counts.events))
-    table.add_row("profile, blur", f"{manifest.profile.value}, {manifest.blur}")
-    checked = read_audit(session)
-    table.add_row("covers checked", "no" if checked is None else checked.sentence())
-    for warning in manifest.warnings:
-        table.add_row("[yellow]warning", warning)
-    for label, name in (("annotated video", VIDEO), ("report", REPORT), ("engagement table", ENGAGEMENT)):
-        table.add_row(label, str(session.folder / name))
-    console.print(table)
+    console.print(summary_table(session, with_end_dates=session.manifest.approval != DEMO_APPROVAL))
     console.print(f"Next: engage dashboard --sessions {session.folder.parent}", highlight=False, soft_wrap=True)
-    if checked is None or checked.result is not AuditResult.NEEDS_REVIEW:
+    if (sentence := what_to_review(session)) is None:
         return 0
-    say("needs review", f"{session.folder}: {checked.sentence()}; the session is kept, audit.json lists the faces")
+    say("needs review", sentence)
     return 1
 
 
+@consent.commands.app.command("seat")
+def seat(
+    course: Annotated[str, typer.Argument(help="Name of a course on record.")],
+    student: Annotated[str, typer.Argument(help="Pseudonym of the student (never the name).")],
+    session: Annotated[Path, typer.Option(help="Session folder of one of its lectures, the camera in the same place.")],
+    number: Annotated[int, typer.Option(help="The student's number in the annotated video of that session.")],
+) -> None:
+    """Record where a student sits by the number in a session's video; then an opt-out needs no zone."""
+    from consent.registry import Registry
+    from pipeline.seat_zone import seat_of
+    from pipeline.session import Session
+
+    opened = Session.open(session)
+    check_same_course(course, opened.manifest.course)
+    found = seat_of(opened, number)
+    with Registry.open() as registry:
+        registry.students.enter(course, student, seat=found.zone)
+    console.print(f"{student.strip()} sits in {found.zone}.", markup=False, highlight=False, soft_wrap=True)
+    if found.others:
+        say("warning", f"{student.strip()} is not told apart by this seat: {found.sentence()}")
+
+
 app.command()(reports.commands.report)
+app.command()(pipeline.commands.purge)
 app.command()(dashboard.commands.dashboard)
 app.command()(models.commands.info)
 app.add_typer(consent.commands.app, name="consent")

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from consent import student_commands
+from consent import retention_commands, student_commands
 from consent.form_commands import form
 from consent.policy import EVERY_RUN, Purpose
+from consent.zone_commands import zone
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -25,6 +26,8 @@ Student = Annotated[str, typer.Argument(help="Pseudonym of the student (never th
 
 app.command()(student_commands.decide)
 app.command()(student_commands.student)
+app.command()(retention_commands.retain)
+app.command()(zone)
 
 
 @app.command()
@@ -71,19 +74,22 @@ def opt_out(
     zone: Annotated[
         str | None,
         typer.Option(
-            help="Where the student sits: x1,y1,x2,y2 as shares (0 to 1) of the picture's width and"
-            " height, from its top left. Without it, everybody is covered."
+            help="Where the student sits: x1,y1,x2,y2 or corners 'x,y x,y x,y ...' as shares (0 to 1) of the picture's"
+            " width and height, from its top left. Without it, everybody is covered."
         ),
     ] = None,
+    seat: Annotated[str | None, typer.Option(help="Name of the seat in the seat map, in place of a zone.")] = None,
+    seat_map: Annotated[Path | None, typer.Option(help="JSON file with the polygon of each seat.")] = None,
 ) -> None:
     """Record that a student says no; saying it again replaces where they sit."""
-    from consent.policy import Zone
     from consent.registry import Registry
+    from consent.seat_map import place
 
-    seat = None if zone is None else Zone.parse(zone)
+    sits_in = place(zone, seat, seat_map)
     with Registry.open() as registry:
-        new = registry.opt_out(course, student, seat)
-    covered = f"heads in zone {seat} are covered" if seat else "the seat is not known, so everybody is covered"
+        new = registry.opt_out(course, student, sits_in)
+        counted = next(one.zone for one in registry.opt_outs(course) if one.student == student.strip())
+    covered = f"heads in zone {counted} are covered" if counted else "the seat is not known, so everybody is covered"
     typer.echo(f"{student} {'has opted out' if new else 'had already opted out'} of {course}: {covered}.")
 
 
@@ -121,6 +127,10 @@ def list_records(
         console.print(_opt_outs_table(registry, courses))
         if (students := student_commands.table(registry, courses)) is not None:
             console.print(students)
+        if (periods := retention_commands.table(registry, courses)) is not None:
+            console.print(periods)
+        if (withdrawals := student_commands.withdrawals_table(registry, courses)) is not None:
+            console.print(withdrawals)
 
 
 @app.command()
@@ -163,7 +173,7 @@ def _opt_outs_table(registry: Registry, courses: tuple[str, ...]) -> Table:
     from rich.markup import escape
     from rich.table import Table
 
-    table = Table("Course", "Student", "Zone x1,y1,x2,y2", title="Opt-outs", title_justify="left")
+    table = Table("Course", "Student", "Zone", title="Opt-outs", title_justify="left")
     for course in courses:
         for one in registry.opt_outs(course):
             table.add_row(escape(course), escape(one.student), str(one.zone or "not known: everybody is covered"))

@@ -12,6 +12,7 @@ import yaml
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from consent.errors import ConsentError
+from consent.retention import MOST_DAYS
 
 EXAMPLE: Final = Path(__file__).parent / "templates" / "course.yaml"
 MOST_BYTES: Final = 100_000
@@ -46,7 +47,7 @@ Sentence = Annotated[dict[str, Line], BeforeValidator(_each_language), Field(min
 """Language -> words; the language ``""`` is any."""
 
 Day = Annotated[date, BeforeValidator(_no_number)]
-Days = Annotated[int, Field(ge=0, le=36500, strict=True)]
+Days = Annotated[int, Field(ge=0, le=MOST_DAYS, strict=True)]
 
 
 def _room(characters: int, **more: Any) -> Any:

@@ -9,12 +9,12 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from consent.errors import ConsentError, RegistryError
-from consent.policy import course_key
+from consent.policy import ZONE_PREFIX, course_key
 from consent.tables import CourseRow
 
 
 def checked_name(kind: str, text: str) -> str:
-    """``text`` without surrounding space, refused when blank or not printable.
+    """``text`` without surrounding space, refused when blank, not printable, or a student named like a zone.
 
     Raises:
         ConsentError: it is.
@@ -24,6 +24,11 @@ def checked_name(kind: str, text: str) -> str:
         raise ConsentError(f"the {kind} is blank; give a name")
     if not text.isprintable():
         raise ConsentError(f"the {kind} {text!r} holds characters that cannot be printed; give a plain name")
+    if kind == "student" and text.startswith(ZONE_PREFIX):
+        raise ConsentError(
+            f"the student {text!r} is named like a zone; give another pseudonym,"
+            " or record a zone in which nobody takes part with: engage consent zone COURSE ZONE"
+        )
     return text
 
 

@@ -10,13 +10,15 @@ import math
 import shlex
 import unicodedata
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from enum import Enum
 
 from consent.errors import ConsentError, NotPermitted
+from consent.zones import Zone
 
 __all__ = [
+    "ZONE_PREFIX",
     "Approval",
     "Blur",
     "CoverPolicy",
@@ -24,6 +26,7 @@ __all__ = [
     "OptOut",
     "Purpose",
     "Zone",
+    "check_same_course",
     "course_key",
     "cover_policy",
     "permit",
@@ -45,59 +48,6 @@ EVERY_RUN = (Purpose.RECORDING, Purpose.ANALYSIS)
 
 
 @dataclass(frozen=True)
-class Zone:
-    """An upright rectangle of the frame, relative to its size: (0, 0) is top left, (1, 1) bottom right.
-
-    Raises:
-        ConsentError: a corner lies outside 0..1, or the rectangle has no area.
-    """
-
-    x1: float
-    y1: float
-    x2: float
-    y2: float
-
-    def __post_init__(self) -> None:
-        if not all(0.0 <= value <= 1.0 for value in self.corners):  # also refuses NaN
-            raise ConsentError(
-                f"zone {self}: every number must lie between 0 and 1 (shares of the frame's size);"
-                " give x1,y1,x2,y2 such as 0.1,0.4,0.3,0.9"
-            )
-        if self.x1 >= self.x2 or self.y1 >= self.y2:
-            raise ConsentError(
-                f"zone {self}: has no area; give the top left corner first, then the bottom right,"
-                " such as 0.1,0.4,0.3,0.9"
-            )
-
-    def __str__(self) -> str:
-        return ",".join(f"{value:g}" for value in self.corners)
-
-    @property
-    def corners(self) -> tuple[float, float, float, float]:
-        """``(x1, y1, x2, y2)``, shares of the frame's width and height."""
-        return self.x1, self.y1, self.x2, self.y2
-
-    @classmethod
-    def parse(cls, text: str) -> Zone:
-        """Read ``"x1,y1,x2,y2"`` as written on the command line.
-
-        Raises:
-            ConsentError: not four numbers, or not a zone.
-        """
-        try:
-            x1, y1, x2, y2 = (float(part) for part in text.split(","))
-        except ValueError:
-            raise ConsentError(
-                f"zone {text!r}: is not four numbers; give x1,y1,x2,y2 such as 0.1,0.4,0.3,0.9"
-            ) from None
-        return cls(x1, y1, x2, y2)
-
-    def contains(self, x: float, y: float) -> bool:
-        """Whether the point, in the same relative coordinates, lies inside or on the edge."""
-        return self.x1 <= x <= self.x2 and self.y1 <= y <= self.y2
-
-
-@dataclass(frozen=True)
 class Approval:
     """A faculty member's permission to process a course's lectures, from a day to another, both included."""
 
@@ -115,12 +65,24 @@ class Approval:
         return self.valid_from <= day and (self.valid_until is None or day <= self.valid_until)
 
 
+ZONE_PREFIX = "zone "
+"""Begins the name under which a non-participating zone stands among the opt-outs; no pseudonym may begin so."""
+
+
 @dataclass(frozen=True)
 class OptOut:
-    """A student, by pseudonym, who said no; ``zone`` is where they sit, ``None`` when that is not known."""
+    """A student, by pseudonym, who said no; ``zone`` is where they sit, ``None`` when that is not known.
+
+    Or a zone in which nobody takes part: then ``student`` is ``ZONE_PREFIX`` and the zone's name.
+    """
 
     student: str
     zone: Zone | None = None
+
+    @property
+    def is_zone(self) -> bool:
+        """Whether this is a zone in which nobody takes part, which may be empty, and not one student."""
+        return self.student.startswith(ZONE_PREFIX)
 
 
 def course_key(course: str) -> str:
@@ -129,6 +91,18 @@ def course_key(course: str) -> str:
     A course spelled a little differently on the day must not lose its students' decisions.
     """
     return " ".join(unicodedata.normalize("NFKC", course).casefold().split())
+
+
+def check_same_course(course: str, recorded: str | None) -> None:
+    """Refuse to use a session of one course for another: its room and its seats are others.
+
+    ``recorded``: the session's course, ``None`` where it has none.
+
+    Raises:
+        ConsentError: it is another course's.
+    """
+    if recorded is not None and course_key(recorded) != course_key(course):
+        raise ConsentError(f"the session is of course {recorded!r}, not of {course!r}; give a session of that course")
 
 
 def purposes_of_run(named: Iterable[Purpose], blur: Blur) -> tuple[Purpose, ...]:
@@ -217,12 +191,23 @@ class Blur(str, Enum):
 class CoverPolicy:
     """Whose heads to cover: everyone's, or those in ``zones``; ``reason`` says why and names nobody.
 
-    ``zones`` are the seats of those who said no, also when everyone is covered: nothing else is made of them.
+    Attributes:
+        everyone: whether every head is covered.
+        zones: where those sit who said no, and where nobody takes part, also when everyone is covered: nothing else is
+            made of the people there.
+        reason: one clause.
+        expected: those of ``zones`` in which a student who said no must be found; where nobody is, it is not known
+            who they are.
+        unplaced: how many said no without anybody knowing where they sit.
+        passers_by: whether people who are no student of this lecture are covered.
     """
 
     everyone: bool
     zones: tuple[Zone, ...]
     reason: str
+    expected: tuple[Zone, ...] = ()
+    unplaced: int = 0
+    passers_by: bool = True
 
     def covers(self, x: float, y: float) -> bool:
         """Whether a head is covered, by its centre in relative coordinates (0 to 1 of the frame)."""
@@ -239,28 +224,71 @@ class CoverPolicy:
         x, y = min(max(x, 0.0), 1.0), min(max(y, 0.0), 1.0)
         return any(zone.contains(x, y) for zone in self.zones)
 
+    def with_empty_seats(self, empty: int) -> CoverPolicy:
+        """This policy once the lecture is known, in which nobody was found in ``empty`` of the ``expected`` zones.
 
-def cover_policy(blur: Blur, opt_outs: Iterable[OptOut]) -> CoverPolicy:
+        Then whoever said no may sit anywhere, so everybody is covered.
+        """
+        if not empty:
+            return self
+        seats = "the seat of 1 student" if empty == 1 else f"the seats of {empty} students"
+        reason = f"everyone is covered: nobody was found in {seats} who said no"
+        return replace(self, everyone=True, unplaced=self.unplaced + empty, reason=reason)
+
+
+def cover_policy(blur: Blur, opt_outs: Iterable[OptOut], absent: Collection[str] = ()) -> CoverPolicy:
     """Whose heads are covered, given what was asked for and who said no; adding a no never uncovers anybody.
+
+    Args:
+        blur: what was asked for.
+        opt_outs: of the course.
+        absent: pseudonyms of those who said no and were not there. Their seats stay covered, but need not be found.
 
     Raises:
         NotPermitted: nobody was to be covered although somebody opted out.
+        ConsentError: somebody absent is not among those who said no.
     """
-    opt_outs = tuple(opt_outs)
-    zones = tuple(one.zone for one in opt_outs if one.zone is not None)
-    if blur is Blur.EVERYONE:
-        return CoverPolicy(True, zones, "everyone is covered, as asked for with --blur everyone")
-    if not opt_outs:
-        return CoverPolicy(False, (), "nobody is covered: no student has opted out")
-    count = len(opt_outs)
-    students = "1 student has" if count == 1 else f"{count} students have"
+    opt_outs, absent = tuple(opt_outs), {name.strip() for name in absent}
+    _check_absent(opt_outs, absent)
+    if not opt_outs and blur is not Blur.EVERYONE:
+        return CoverPolicy(False, (), "nobody is covered: no student has opted out", passers_by=blur is not Blur.NOBODY)
+    who = _who(opt_outs)
     if blur is Blur.NOBODY:
-        raise NotPermitted(f"{students} opted out, so --blur nobody is not permitted; use: --blur opted-out")
-    if len(zones) < count:
-        return CoverPolicy(
-            True,
-            zones,
-            f"everyone is covered: {students} opted out and the seat of {count - len(zones)} is not known"
-            " (record it with: engage consent opt-out COURSE STUDENT --zone x1,y1,x2,y2)",
+        raise NotPermitted(f"{who}, so --blur nobody is not permitted; use: --blur opted-out")
+    there = [one for one in opt_outs if one.student not in absent]
+    unplaced = sum(one.zone is None for one in there)
+    if blur is Blur.EVERYONE:
+        reason = "everyone is covered, as asked for with --blur everyone"
+    elif unplaced:
+        reason = (
+            f"everyone is covered: {who} and the seat of {unplaced} is not known"
+            " (record it with: engage consent opt-out COURSE STUDENT --zone x1,y1,x2,y2)"
         )
-    return CoverPolicy(False, zones, f"heads in the seats of those who said no are covered: {students} opted out")
+    else:
+        reason = f"heads in the seats of those who said no are covered: {who}"
+    return CoverPolicy(
+        everyone=blur is Blur.EVERYONE or unplaced > 0,
+        zones=tuple(one.zone for one in opt_outs if one.zone is not None),
+        reason=reason,
+        expected=tuple(one.zone for one in there if one.zone is not None and not one.is_zone),
+        unplaced=unplaced,
+    )
+
+
+def _who(opt_outs: tuple[OptOut, ...]) -> str:
+    zones = sum(one.is_zone for one in opt_outs)
+    students = len(opt_outs) - zones
+    parts = []
+    if students:
+        parts.append("1 student has opted out" if students == 1 else f"{students} students have opted out")
+    if zones:
+        parts.append("nobody takes part in 1 zone" if zones == 1 else f"nobody takes part in {zones} zones")
+    return " and ".join(parts)
+
+
+def _check_absent(opt_outs: tuple[OptOut, ...], absent: Collection[str]) -> None:
+    students = [one.student for one in opt_outs if not one.is_zone]
+    for name in absent:
+        if name not in students:
+            known = f"those who did: {', '.join(students)}" if students else "nobody did"
+            raise ConsentError(f"--absent {name}: is not among the students who said no; {known}")

@@ -19,10 +19,13 @@ from consent import log
 from consent.courses import checked_name, find_course, known_course
 from consent.database import Database
 from consent.errors import ConsentError, RegistryError
-from consent.policy import EVERY_RUN, Approval, OptOut, Purpose, Zone, course_key
+from consent.periods import Retention
+from consent.policy import EVERY_RUN, ZONE_PREFIX, Approval, OptOut, Purpose, Zone, course_key
 from consent.schema import bring_up_to_date
+from consent.sessions import NotedSessions
 from consent.students import Refusal, Students, refusals
 from consent.tables import ApprovalRow, CourseRow, OptOutRow, utc_now
+from consent.withdrawals import Withdrawals
 
 
 class Registry:
@@ -31,6 +34,9 @@ class Registry:
     def __init__(self, database: Database) -> None:
         self._database = database
         self.students = Students(database)
+        self.sessions = NotedSessions(database)
+        self.retention = Retention(database)
+        self.withdrawals = Withdrawals(database)
 
     @property
     def location(self) -> str:
@@ -128,14 +134,16 @@ class Registry:
             ConsentError: a blank name.
             RegistryError: the course is not on record, or the database fails.
         """
-        student = checked_name("student", student)
-        corners = None if zone is None else list(zone.corners)
+        return self._opt_out(course, checked_name("student", student), zone)
+
+    def _opt_out(self, course: str, student: str, zone: Zone | None) -> bool:
+        numbers = None if zone is None else list(zone.numbers)
         with self._database.transaction(write=True) as session:
             row = known_course(session, course)
             standing = _standing(session, row.id, student)
-            if standing and standing[-1].zone == corners:
+            if standing and standing[-1].zone == numbers:
                 return False
-            opt_out = OptOutRow(course_id=row.id, student=student, zone=corners)
+            opt_out = OptOutRow(course_id=row.id, student=student, zone=numbers)
             session.add(opt_out)
             log.append(session, "opt-out", [opt_out])
             return True
@@ -151,7 +159,25 @@ class Registry:
             RegistryError: the course is not on record, the student never opted out of it, or the database
                 fails.
         """
-        student = checked_name("student", student)
+        return self._opt_in(course, checked_name("student", student))
+
+    def close_zone(self, course: str, name: str, zone: Zone) -> bool:
+        """Record a zone in which nobody takes part; the same name with another zone replaces it.
+
+        Returns:
+            Whether anything was new.
+
+        Raises:
+            ConsentError: a blank name.
+            RegistryError: the course is not on record, or the database fails.
+        """
+        return self._opt_out(course, ZONE_PREFIX + checked_name("zone", name), zone)
+
+    def open_zone(self, course: str, name: str) -> bool:
+        """Take a zone in which nobody takes part back; returns and raises as ``opt_in``."""
+        return self._opt_in(course, ZONE_PREFIX + checked_name("zone", name))
+
+    def _opt_in(self, course: str, student: str) -> bool:
         with self._database.transaction(write=True) as session:
             row = known_course(session, course)
             standing = _standing(session, row.id, student)
@@ -160,11 +186,7 @@ class Registry:
             if standing:
                 log.append(session, "opt-in", standing)
             elif not session.scalar(select(OptOutRow.id).filter_by(course_id=row.id, student=student).limit(1)):
-                raise RegistryError(
-                    f"student {student!r} never opted out of course {row.name!r}; see who did with: engage consent list"
-                    f" (a no among the decisions is changed with: engage consent decide {shlex.quote(row.name)}"
-                    f" {shlex.quote(student)} yes --purpose PURPOSE)"
-                )
+                raise RegistryError(_never_opted_out(row.name, student))
             return bool(standing)
 
     def approvals(self, course: str | None = None) -> tuple[Approval, ...]:
@@ -246,6 +268,16 @@ def _with_seat(row: OptOutRow, student: Refusal | None) -> OptOut:
         return row.to_policy()
     seat, recorded_at = student.seat
     return row.to_policy() if row.zone is not None and row.recorded_at > recorded_at else OptOut(row.student, seat)
+
+
+def _never_opted_out(course: str, student: str) -> str:
+    if student.startswith(ZONE_PREFIX):
+        return f"{student} was never recorded for course {course!r}; see the zones with: engage consent list"
+    return (
+        f"student {student!r} never opted out of course {course!r}; see who did with: engage consent list"
+        f" (a no among the decisions is changed with: engage consent decide {shlex.quote(course)}"
+        f" {shlex.quote(student)} yes --purpose PURPOSE)"
+    )
 
 
 def _sha256(path: Path) -> str:

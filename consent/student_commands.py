@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -65,19 +66,24 @@ def student(
         str | None, typer.Option(help="The name, kept encrypted with the key in ENGAGE_CONSENT_KEY; not needed.")
     ] = None,
     seat: Annotated[
-        str | None, typer.Option(help="Where they sit: x1,y1,x2,y2 as shares (0 to 1) of the picture, from top left.")
+        str | None,
+        typer.Option(
+            help="Where they sit: x1,y1,x2,y2 or corners 'x,y x,y x,y ...' as shares (0 to 1) of the picture, from its"
+            " top left; with --seat-map the name of the seat."
+        ),
     ] = None,
+    seat_map: Annotated[Path | None, typer.Option(help="JSON file with the polygon of each seat.")] = None,
     show_name: Annotated[bool, typer.Option("--show-name", help="Print the name; needs the key.")] = False,
     forget_name: Annotated[bool, typer.Option("--forget-name", help="Remove the name from the record.")] = False,
 ) -> None:
     """Put a student on record, or note name or seat; without options shows the record."""
     from consent.errors import ConsentError
-    from consent.policy import Zone
     from consent.registry import Registry
+    from consent.seat_map import place
 
     if name is not None and forget_name:
         raise ConsentError("--name and --forget-name contradict each other; give one of them")
-    zone = None if seat is None else Zone.parse(seat)
+    zone = place(None, seat, seat_map)
     with Registry.open() as registry:
         students = registry.students
         if forget_name:
@@ -101,6 +107,19 @@ def table(registry: Registry, courses: tuple[str, ...]) -> Table | None:
             table.add_row(
                 escape(course), escape(one.pseudonym), "encrypted" if one.named else "none", seat, _decided(one)
             )
+    return table if table.row_count else None
+
+
+def withdrawals_table(registry: Registry, courses: tuple[str, ...]) -> Table | None:
+    """Who withdrew from some courses, ``None`` when nobody did."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table("Course", "Student", "Withdrawal", "State", title="Withdrawals", title_justify="left")
+    for course in courses:
+        for one in registry.withdrawals.of_course(course):
+            state = "done" if one.done else "not done: run engage consent withdraw again"
+            table.add_row(escape(course), escape(one.student), one.id, state)
     return table if table.row_count else None
 
 

@@ -81,7 +81,7 @@ class Students:
             if token is not None:
                 row.name_token = token
             if seat is not None:
-                changed.append(SeatRow(student_id=row.id, zone=list(seat.corners)))
+                changed.append(SeatRow(student_id=row.id, zone=list(seat.numbers)))
                 session.add(changed[-1])
             if changed:
                 log.append(session, "student", changed)

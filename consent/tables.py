@@ -87,7 +87,7 @@ class OptOutRow(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     course_id: Mapped[int] = mapped_column(ForeignKey("courses.id"), index=True)
     student: Mapped[str] = mapped_column(doc="a pseudonym, never a name")
-    zone: Mapped[list[float] | None] = mapped_column(JSON(none_as_null=True), doc="[x1, y1, x2, y2], 0 to 1")
+    zone: Mapped[list[float] | None] = mapped_column(JSON(none_as_null=True), doc="Zone.numbers")
     recorded_at: Mapped[datetime] = mapped_column(_UtcDateTime, default=utc_now)
     withdrawn_at: Mapped[datetime | None] = mapped_column(_UtcDateTime)
 
@@ -116,7 +116,7 @@ class SeatRow(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     student_id: Mapped[int] = mapped_column(ForeignKey("students.id"), index=True)
-    zone: Mapped[list[float]] = mapped_column(JSON, doc="[x1, y1, x2, y2], 0 to 1")
+    zone: Mapped[list[float]] = mapped_column(JSON, doc="Zone.numbers")
     recorded_at: Mapped[datetime] = mapped_column(_UtcDateTime, default=utc_now)
 
 

@@ -7,9 +7,10 @@ from typing import Any, cast
 import pandas as pd
 import streamlit as st
 
+from consent.retention import Kind
 from dashboard import charts, library, server, texts
 from models.states import PALETTE, State
-from pipeline.session import ENGAGEMENT, EVENT_COLUMNS, Session, SessionError
+from pipeline.session import ENGAGEMENT, EVENT_COLUMNS, DataDeleted, Session, SessionError
 from reports.formula import CLASS, SHARE_PREFIX, STUDENT
 
 QUERY = "session"
@@ -63,13 +64,17 @@ def _day(created: str) -> str:
 
 def _lecture(name: str, session: Session) -> None:
     left, right = st.columns([5, 4], gap="medium")
+    for kind, day in session.manifest.purged.items():
+        left.info(texts.DELETED[kind.value].format(day=day), icon=":material/auto_delete:")
+    has_tables = Kind.TABLES not in session.manifest.purged
     with right:
         _summary(session)
-        start = _unusual(name, session)
+        start = _unusual(name, session) if has_tables else 0
         _facts(session)
-        _downloads(session)
+        if has_tables:
+            _downloads(session)
     try:
-        table = _engagement(session)
+        table = _engagement(session) if has_tables else None
     except SessionError as error:
         table = None
         left.error(texts.plain(str(error)))
@@ -107,6 +112,8 @@ def _shares(session: Session) -> list[str]:
 def _video(name: str, session: Session, start: int) -> None:
     try:
         path = session.video
+    except DataDeleted:  # said above
+        return
     except SessionError as error:
         st.error(texts.plain(str(error)))
         return

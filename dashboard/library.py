@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.session import VIDEO, Session, SessionError, find_sessions
+from pipeline.session import Session, SessionError, find_sessions
 
 FOLDER_VARIABLE = "ENGAGE_SESSIONS"
 """Environment variable that carries the folder from the command to the pages, never from the browser."""
@@ -42,5 +42,7 @@ def video_file(where: Path, session: str) -> Path | None:
     """The annotated video of ``session``, or ``None`` unless ``where`` lists it and it has one."""
     if session not in {path.name for path in find_sessions(where)}:
         return None
-    path = where / session / VIDEO
-    return path if path.is_file() else None
+    try:
+        return Session.open(where / session).video
+    except SessionError:
+        return None

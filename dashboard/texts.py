@@ -60,6 +60,10 @@ START, END, SCORE, WHY = "From", "To", "Score", "Why"
 
 DOWNLOAD_TABLE = "Engagement table (CSV)"
 DOWNLOAD_REPORT = "Report (PDF)"
+DELETED = {
+    "annotated_video": "The annotated video was deleted on {day}, as promised to the students.",
+    "tables": "The tables and the report were deleted on {day}, as promised to the students.",
+}
 NO_REPORT = "No report yet; write one with: engage report {folder}"
 UNREADABLE_TABLE = "{file} can not be read ({error}); run the lecture again with --overwrite"
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 
 import numpy as np
@@ -20,14 +20,16 @@ from pipeline.cues import add_motion, seconds
 from pipeline.detect import Detections, Detector, choose_device
 from pipeline.errors import VideoError
 from pipeline.faces import FaceReader, Faces
-from pipeline.heads import HeadReader, complete_head_boxes, head_region
+from pipeline.heads import HeadReader, complete_head_boxes
 from pipeline.observations import ObservationBuffer, fill_gaps, in_contract_order, of_students
+from pipeline.passers_by import GLIMPSE_HOLD_S, passing, seated
 from pipeline.progress import Progress
-from pipeline.seats import TrackletBook, assign_students
+from pipeline.seats import SeatSettings, TrackletBook, assign_students
 from pipeline.session import BOX
 from pipeline.settings import Settings
 from pipeline.track import Tracker
 from pipeline.video import Frame, VideoInfo, VideoReader, prefetch
+from pipeline.zones import heads_in_zones, mostly
 
 
 @dataclass
@@ -42,9 +44,10 @@ class Analysis:
         analysed_frames: how many were analysed.
         observations, states, events: tables.
         covers: regions to cover on analysed frames: ``t``, ``student`` (a key per person, not the tables' number),
-            ``x1 y1 x2 y2``.
+            ``x1 y1 x2 y2``, ``hold_s``.
         students: number of students.
         warnings: what the user should know about the video.
+        policy: whom the render has to cover, now that the lecture is known.
         stage_seconds: wall time of detection, tracking, faces and tables.
     """
 
@@ -59,6 +62,7 @@ class Analysis:
     covers: pd.DataFrame
     students: int
     warnings: list[str]
+    policy: CoverPolicy
     stage_seconds: dict[str, float] = field(default_factory=dict)
 
 
@@ -81,13 +85,14 @@ def analyse(
     """Run pass 1.
 
     People in a zone of somebody who opted out are followed, so that they can be covered, and nothing else: neither
-    their faces nor their behaviour are read, and no row is made for them.
+    their faces nor their behaviour are read, and no row is made for them. Where nobody is found in the seat of a
+    student who said no, everybody is covered. People who only pass through are covered, without a row.
 
     Raises:
         VideoError: no frame could be decoded.
     """
     info = reader.info
-    interval = 1 / min(settings.rate, info.fps) if info.fps > 0 else 1 / settings.rate
+    interval = interval_s(settings, info.fps)
     tracker = Tracker(settings.track, interval)
     book = TrackletBook()
     buffer = ObservationBuffer(detector.behaviour_names)
@@ -110,7 +115,7 @@ def analyse(
                 tracks = tracker.update(frame.t, found, looks)
                 book.add(frame.t, tracks, found.boxes_xyxy, found.scores, looks)
                 watch.lap("track")
-                allowed = ~_opted_out(found.boxes_xyxy, policy, info.width, info.height)
+                allowed = ~heads_in_zones(found.boxes_xyxy, policy, info.width, info.height)
                 read = detector.read_behaviours(frame.image, found, allowed)
                 watch.lap("behaviours")
                 faces = _read_faces(face_reader, head_reader, frame, found, tracks, allowed)
@@ -124,14 +129,20 @@ def analyse(
     watch.lap("decode")
 
     frames_seen, times = list(buffer.frames), list(buffer.times)
-    everybody = assign_students(book, settings.seats.for_clip(len(times), interval), interval)
+    limits = settings.seats.for_clip(len(times), interval)
+    everybody = assign_students(book, limits, interval)
     rows = buffer.table()
-    hidden, student_of = _split_opted_out(rows, everybody, policy, info)
+    sitting = seated(rows, everybody, interval)
+    policy = policy.with_empty_seats(
+        _empty_seats(rows[rows["track"].isin(list(sitting))], policy, info, limits, interval)
+    )
+    hidden, student_of = _split_opted_out(rows, sitting, policy, info)
     observations = complete_head_boxes(
         fill_gaps(of_students(rows[~hidden], student_of), frames_seen, times, settings.max_fill_s)
     )
     observations["motion"] = add_motion(observations)
-    covers = _covers(rows if policy.everyone else rows[hidden], everybody, settings)
+    to_cover, glimpses = _to_cover(rows, hidden, sitting, everybody, policy)
+    covers = _covers(to_cover, everybody, settings, glimpses)
     cues = seconds(observations, reader.duration, interval, settings.cues)
     states = posterior(cues, settings.profile, settings.states)
     events = unusual_spans(_places(observations), settings.anomaly)
@@ -147,9 +158,15 @@ def analyse(
         events=events,
         covers=covers,
         students=len(set(student_of.values())),
-        warnings=list(reader.warnings),
+        warnings=[*reader.warnings, *_doubts(policy)],
+        policy=policy,
         stage_seconds=watch.seconds,
     )
+
+
+def interval_s(settings: Settings, fps: float) -> float:
+    """Nominal time between analysed frames, s, of a source of ``fps`` frames per second."""
+    return 1 / min(settings.rate, fps) if fps > 0 else 1 / settings.rate
 
 
 def _batches(frames: Iterator[Frame], size: int) -> Iterator[list[Frame]]:
@@ -174,14 +191,6 @@ def _read_faces(
     return faces
 
 
-def _opted_out(boxes_xyxy: np.ndarray, policy: CoverPolicy, width: int, height: int) -> np.ndarray:
-    """Which people (n,) have the middle of their head region in the seat of somebody who said no."""
-    if not policy.zones:
-        return np.zeros(len(boxes_xyxy), bool)
-    regions = (head_region(box) for box in boxes_xyxy)
-    return np.array([policy.opted_out((x + side / 2) / width, (y + side / 2) / height) for x, y, side in regions], bool)
-
-
 def _split_opted_out(
     rows: pd.DataFrame, student_of: dict[int, int], policy: CoverPolicy, info: VideoInfo
 ) -> tuple[np.ndarray, dict[int, int]]:
@@ -190,24 +199,69 @@ def _split_opted_out(
     A student counts as opted out when most of the rows lie in an opted-out zone; rows of others within a zone are
     hidden one by one, because whoever it is may be the one who said no.
     """
-    in_zone = _opted_out(rows[list(BOX)].to_numpy(float), policy, info.width, info.height)
+    in_zone = heads_in_zones(rows[list(BOX)].to_numpy(float), policy, info.width, info.height)
     student = rows["track"].map(student_of)
-    share = pd.Series(in_zone).groupby(student.to_numpy()).mean()
-    gone = set(share.index[share > 0.5].astype(int))
+    gone = mostly(in_zone, student)
     hidden = in_zone | student.isin(gone).to_numpy()
     left = sorted(set(student_of.values()) - gone)
     number = {old: new for new, old in enumerate(left, start=1)}
     return hidden, {track: number[old] for track, old in student_of.items() if old in number}
 
 
-def _covers(people: pd.DataFrame, student_of: dict[int, int], settings: Settings) -> pd.DataFrame:
+def _empty_seats(
+    students: pd.DataFrame, policy: CoverPolicy, info: VideoInfo, limits: SeatSettings, interval_s: float
+) -> int:
+    """In how many of the zones where a student who said no is expected nobody was found, or too briefly to be somebody.
+
+    ``students``: rows of tracks of students. The camera may have moved, or the student may not have been there.
+    """
+    boxes = students[list(BOX)].to_numpy(float)
+    found = [
+        int(heads_in_zones(boxes, replace(policy, zones=(zone,)), info.width, info.height).sum())
+        for zone in policy.expected
+    ]
+    return sum(count < limits.min_sightings or count * interval_s < limits.min_seen_s for count in found)
+
+
+def _doubts(policy: CoverPolicy) -> list[str]:
+    """What to say when it is not known who said no."""
+    if not policy.unplaced:
+        return []
+    who = "1 student" if policy.unplaced == 1 else f"{policy.unplaced} students"
+    return [
+        f"it is not known which of the people are {who} who said no (no seat on record, or nobody found in it), so"
+        " everybody is covered in the video and the tables may hold their rows; correct the seat, or if they were not"
+        " there add --absent STUDENT, and run again with --overwrite"
+    ]
+
+
+def _to_cover(
+    rows: pd.DataFrame, hidden: np.ndarray, sitting: dict[int, int], everybody: dict[int, int], policy: CoverPolicy
+) -> tuple[pd.DataFrame, set[int]]:
+    """The rows of those to cover, and those of their tracks that are covered for the moment of their sighting only."""
+    if policy.everyone:
+        return rows, set()
+    if not policy.passers_by:
+        return rows[hidden], set()
+    strangers = passing(rows, sitting)
+    glimpses = set(rows.loc[strangers, "track"]) - set(everybody) - set(rows.loc[hidden, "track"])
+    return rows[hidden | strangers], glimpses
+
+
+def _covers(
+    people: pd.DataFrame, student_of: dict[int, int], settings: Settings, glimpses: Collection[int] = ()
+) -> pd.DataFrame:
     """Regions to cover of these rows of tracks, one key per person.
 
     Tracks of one student share a key, so that the cover also bridges the gaps between them; a track that is no
-    student's has a key of its own.
+    student's has a key of its own. The covers of ``glimpses`` (track numbers) are held for a moment only.
     """
     owner = people["track"].map(student_of).fillna(-people["track"])
-    return regions_to_cover(complete_head_boxes(people.assign(student=pd.factorize(owner)[0])), settings.cover)
+    key = pd.Series(pd.factorize(owner)[0], index=people.index)
+    brief = set(key[people["track"].isin(list(glimpses))])
+    covers = regions_to_cover(complete_head_boxes(people.assign(student=key)), settings.cover)
+    hold = min(GLIMPSE_HOLD_S, settings.cover.hold_s)
+    return covers.assign(hold_s=np.where(covers["student"].isin(brief), hold, settings.cover.hold_s))
 
 
 def _places(observations: pd.DataFrame) -> pd.DataFrame:

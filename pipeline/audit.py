@@ -62,8 +62,9 @@ class Audit(BaseModel):
     frames_with_leaks: int = 0
     leak_count: int = 0
     leaks: list[Leak] = Field(default_factory=list, description=f"the first {MOST_LISTED}")
-    doubtful_count: int = Field(0, description="places that one detector took for a face and the other, close up, not")
+    doubtful_count: int = Field(0, description="places that one detector took for a face and no other, close up")
     doubtful: list[Leak] = Field(default_factory=list, description=f"the first {MOST_LISTED}; they are no leaks")
+    patched: int = Field(0, description="places covered because an earlier check of this video found them")
     problems: list[str] = Field(default_factory=list, description="why not all of the video could be checked")
 
     def sentence(self) -> str:
@@ -71,8 +72,10 @@ class Audit(BaseModel):
         if self.result is AuditResult.NOBODY:
             return self.result.value
         if self.result is AuditResult.PASSED:
-            doubts = f" ({self.doubtful_count} doubtful places are listed in audit.json)" if self.doubtful_count else ""
-            return f"{self.result.value}: no face found in {self.looked_at}, {self.frames} frames{doubts}"
+            notes = [f"{self.patched} places covered on top"] if self.patched else []
+            notes += [f"{self.doubtful_count} doubtful places are listed in audit.json"] if self.doubtful_count else []
+            more = f" ({', '.join(notes)})" if notes else ""
+            return f"{self.result.value}: no face found in {self.looked_at}, {self.frames} frames{more}"
         first = f", the first at {self.leaks[0].t:.2f} s" if self.leaks else ""
         found = [f"{self.leak_count} uncovered faces in {self.frames_with_leaks} of {self.frames} frames{first}"]
         return f"{self.result.value}: {'; '.join(found * bool(self.leak_count) + self.problems)}"
@@ -106,6 +109,7 @@ def audit(
     progress: Progress,
     *,
     expected_frames: int | None = None,
+    tell: Callable[[float, np.ndarray], None] | None = None,
     open_finder: Callable[[FindSettings], FaceFinder] = FaceFinder,
 ) -> Audit:
     """Look for faces where ``policy`` says that none may show.
@@ -118,12 +122,13 @@ def audit(
         settings: detectors and rate.
         progress: told of every frame.
         expected_frames: how many frames the video must hold; ``None`` when that is not known.
+        tell: given the time (s) and the boxes (n, 4) px of all that is found on a frame, doubtful or not.
         open_finder: makes the detectors.
 
     Raises:
         VideoError: the video cannot be decoded.
     """
-    if not (policy.everyone or policy.zones):
+    if not (policy.everyone or policy.zones or covers):
         return Audit(result=AuditResult.NOBODY, looked_at=NOTHING)
     leaks, doubtful = _Listing(), _Listing()
     frames = 0
@@ -139,7 +144,11 @@ def audit(
                 if policy.everyone:
                     found = finder.find(frame.image)
                 else:
-                    found = finder.find_in(frame.image, places_to_cover(policy, covers, frame.t, *size))
+                    drawn = np.zeros((0, 4)) if covers is None else covers.at(frame.t)[1]
+                    found = finder.find_in(frame.image, np.concatenate([drawn, boxes_around_seats(policy, *size)]))
+                    found = found.only(must_be_covered(found.centres, policy, drawn, *size))
+                if tell is not None and len(found):
+                    tell(frame.t, found.boxes_xyxy)
                 leaks.add(frame, found.only(found.sure))
                 doubtful.add(frame, found.only(~found.sure))
                 frames += 1
@@ -158,7 +167,6 @@ def audit(
         thresholds={
             "mediapipe": settings.mediapipe_confidence,
             "yunet": settings.yunet_score,
-            "yunet_close_up": settings.confirm_score,
         },
         frames=frames,
         frames_with_leaks=leaks.frames,
@@ -170,22 +178,70 @@ def audit(
     )
 
 
-def places_to_cover(policy: CoverPolicy, covers: Timeline | None, t: float, width: int, height: int) -> np.ndarray:
-    """(n, 4) px: the seats of those who said no, and where the render drew covers at ``t`` (s)."""
-    seats = np.array([zone.corners for zone in policy.zones]).reshape(-1, 4) * (width, height, width, height)
-    return seats if covers is None else np.concatenate([covers.at(t)[1], seats])
+def boxes_around_seats(policy: CoverPolicy, width: int, height: int) -> np.ndarray:
+    """(n, 4) px: upright boxes around the seats of those who said no."""
+    return np.array([zone.corners for zone in policy.zones]).reshape(-1, 4) * (width, height, width, height)
+
+
+def must_be_covered(
+    centres: np.ndarray, policy: CoverPolicy, drawn_xyxy: np.ndarray, width: int, height: int
+) -> np.ndarray:
+    """Which faces (n,), by their centres (n, 2) px, are in a seat of somebody who said no or where a cover was drawn.
+
+    A seat can be a polygon; in the box around it others may sit.
+    """
+    x, y = centres[:, :1], centres[:, 1:]
+    left, top, right, bottom = drawn_xyxy.T
+    in_cover = ((left <= x) & (x <= right) & (top <= y) & (y <= bottom)).any(axis=1)
+    in_seat = [policy.opted_out(one / width, other / height) for one, other in centres.tolist()]
+    return in_cover | np.array(in_seat, bool)
 
 
 def standing(before: Audit | None, now: Audit) -> Audit:
     """Which of two checks of a session counts: leaks are not forgotten because a later check looked at less.
 
-    ``before`` stands when it asked for a review and ``now`` did not look at least at the same places.
+    ``before`` stands when it asked for a review and ``now`` did not look at least at the same places, and when it
+    passed and ``now`` looked at nothing.
     """
     order = [NOTHING, SEATS, COVERS_AND_SEATS, WHOLE_PICTURE]
+    if before is not None and before.result is AuditResult.PASSED and now.result is AuditResult.NOBODY:
+        return before
     if before is None or before.result is not AuditResult.NEEDS_REVIEW or now.result is AuditResult.NEEDS_REVIEW:
         return now
     reach = {place: rank for rank, place in enumerate(order)}
     return before if reach.get(now.looked_at, 0) < reach.get(before.looked_at, 0) else now
+
+
+def with_earlier_leaks(before: Audit | None, now: Audit, covers: Timeline) -> Audit:
+    """The check of a video that was covered further: leaks found earlier still count where ``covers`` do not lie.
+
+    Args:
+        before: the check of the video as it was.
+        now: that of the new one; where it looked at the whole picture it alone counts.
+        covers: what was covered in addition.
+    """
+    if before is None or before.result is not AuditResult.NEEDS_REVIEW or now.looked_at == WHOLE_PICTURE:
+        return now
+    left = [leak for leak in before.leaks if not _lies_in(leak, covers)]
+    if not left:
+        return now
+    count = before.leak_count - (len(before.leaks) - len(left))
+    frames = {leak.frame for leak in [*left, *now.leaks]}
+    return now.model_copy(
+        update={
+            "result": AuditResult.NEEDS_REVIEW,
+            "leaks": sorted([*left, *now.leaks], key=lambda leak: leak.frame)[:MOST_LISTED],
+            "leak_count": now.leak_count + count,
+            "frames_with_leaks": max(len(frames), now.frames_with_leaks),
+        }
+    )
+
+
+def _lies_in(leak: Leak, covers: Timeline) -> bool:
+    """Whether the middle of a leak is covered by now."""
+    boxes = covers.at(leak.t)[1]
+    x, y = (leak.box[0] + leak.box[2]) / 2, (leak.box[1] + leak.box[3]) / 2
+    return bool(((boxes[:, :2] <= (x, y)) & ((x, y) <= boxes[:, 2:])).all(axis=1).any())
 
 
 def read_audit(session: Session) -> Audit | None:
@@ -221,7 +277,8 @@ def audit_session(session: Session, policy: CoverPolicy, settings: AuditSettings
     counts = standing(before, now)
     try:
         write_json(session.folder / AUDIT, counts)
-        write_json(session.folder / MANIFEST, session.manifest.model_copy(update={"audit": counts.result}))
+        manifest = Session.open(session.folder).manifest  # as it is now: the check took minutes
+        write_json(session.folder / MANIFEST, manifest.model_copy(update={"audit": counts.result}))
     except OSError as error:
         raise SessionError(
             f"{session.folder}: the result cannot be written ({error.strerror}); make the folder writable"

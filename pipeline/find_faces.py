@@ -1,8 +1,7 @@
 """Faces anywhere in a picture, whether or not pass 1 found a person there: they check what it covered.
 
-MediaPipe's face detector sees 128 px across, so it looks at overlapping tiles; YuNet (OpenCV) looks at the whole.
-Hundreds of tiles a second also show hands and pillars that pass for a face once, so what MediaPipe alone has found is
-shown to YuNet again, close up: only what that denies is called doubtful. It is kept and counted apart, not dropped.
+Hundreds of tiles a second also show hands, folds and pillars that a detector takes for a face once. So what one has
+found is shown to another, close up: only what that denies too is called doubtful. It is kept and counted apart.
 """
 
 from __future__ import annotations
@@ -14,23 +13,16 @@ import cv2
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from models.errors import ModelFileError
-from models.registry import WeightsFile, find_weights
+from pipeline.face_detectors import CenterFace, FindsFaces, Tiled, WholePicture, YuNet, yunet_weights
 from pipeline.faces import FaceDetector
 from pipeline.heads import square_view
 
-YUNET = "face_detection_yunet_2023mar.onnx"
+MEDIAPIPE_NAME, CENTERFACE_NAME, YUNET_NAME = "mediapipe", "centerface", "yunet"
 
-MEDIAPIPE_NAME, YUNET_NAME = "mediapipe", "yunet"
-
-INPUT_PX = 256
-"""Side a tile is scaled to: twice what MediaPipe's network sees, which scales it again."""
-LONGEST_PX = 1920
-"""Larger pictures are scaled down for YuNet; its smallest face is about 10 px."""
 SMALLEST_WINDOW_PX = 160
 """A window around a small area is at least this wide: a detector needs to see some surroundings."""
-CLOSE_UPS = (2.0, 3.0)
-"""Sides of the close views in face sizes."""
+CLOSE_UPS = ((2.0, 160), (3.0, 160), (2.0, 320), (3.0, 320))
+"""Sides of the close views in face sizes, and in px: one that misses a bowed face at one size may see it at another."""
 SAME_FACE = 0.3
 """Intersection over union of two boxes from which they are one face."""
 
@@ -41,9 +33,13 @@ class FindSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     mediapipe_confidence: float = Field(0.5, gt=0, lt=1, description="of MediaPipe's face detector; its own default")
-    yunet_score: float = Field(0.9, gt=0, lt=1, description="of YuNet; OpenCV's own default")
-    confirm_score: float = Field(
-        0.3, gt=0, lt=1, description="of YuNet, close up, from which a face that MediaPipe alone found is sure"
+    centerface_score: float = Field(0.5, gt=0, lt=1, description="of CenterFace; its own default")
+    yunet_score: float = Field(0.9, gt=0, lt=1, description="of YuNet, where its file is; OpenCV's own default")
+    centerface_confirms: float = Field(
+        0.2, gt=0, lt=1, description="of CenterFace, close up, from which it confirms a face that another found"
+    )
+    yunet_confirms: float = Field(
+        0.6, gt=0, lt=1, description="of YuNet, close up, from which it confirms a face that another found"
     )
     tile_px: int = Field(256, ge=64, le=2048, description="side in px of MediaPipe's tiles, half of it between them")
 
@@ -56,7 +52,7 @@ class Found:
         boxes_xyxy: (n, 4) px.
         scores: (n,) 0 to 1, each on its detector's own scale.
         detectors: (n,) names of those that found it.
-        sure: (n,) False where MediaPipe alone found it and YuNet denies it close up.
+        sure: (n,) False where one alone found it and the others deny it close up.
     """
 
     boxes_xyxy: np.ndarray
@@ -79,22 +75,29 @@ class Found:
 
 
 class FaceFinder:
-    """Finds faces with both detectors, at once; a context manager because MediaPipe's graph must be closed.
+    """Finds faces with all detectors; a context manager because MediaPipe's graph must be closed.
 
-    Without YuNet's weights file (it ships with this package) MediaPipe looks alone, and ``detectors`` says so.
+    YuNet looks too where its weights file is, and ``detectors`` says so.
     """
 
     def __init__(self, settings: FindSettings) -> None:
-        self.settings = settings
-        self._weights = yunet_weights()
-        self._yunet, self._close = (
-            cv2.FaceDetectorYN.create(str(self._weights.path), "", (SMALLEST_WINDOW_PX,) * 2, score)
-            if self._weights
-            else None
-            for score in (settings.yunet_score, settings.confirm_score)
-        )
         self._mediapipe = FaceDetector(settings.mediapipe_confidence)
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="yunet")
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="faces")
+        centerface = CenterFace(settings.centerface_score)
+        self._wide: dict[str, FindsFaces] = {
+            MEDIAPIPE_NAME: Tiled(self._mediapipe, settings.tile_px),
+            CENTERFACE_NAME: centerface,
+        }
+        self._close: dict[str, FindsFaces] = {
+            CENTERFACE_NAME: CenterFace(settings.centerface_confirms),
+            MEDIAPIPE_NAME: WholePicture(self._mediapipe),
+        }
+        self.detectors = {MEDIAPIPE_NAME: "short range, tiled", CENTERFACE_NAME: centerface.sha256}
+        """Name of each detector that looks, with what tells its version: its kind or the sha256 of its file."""
+        if weights := yunet_weights():
+            self._wide[YUNET_NAME] = YuNet(weights, settings.yunet_score)
+            self._close[YUNET_NAME] = YuNet(weights, settings.yunet_confirms)
+            self.detectors[YUNET_NAME] = weights.sha256
 
     def __enter__(self) -> FaceFinder:
         return self
@@ -103,105 +106,48 @@ class FaceFinder:
         self._thread.shutdown(cancel_futures=True)
         self._mediapipe.close()
 
-    @property
-    def detectors(self) -> dict[str, str]:
-        """Name of each detector that looks, with what tells its version: for YuNet the sha256 of its file."""
-        names = {MEDIAPIPE_NAME: "short range, tiled"}
-        return names | ({YUNET_NAME: self._weights.sha256} if self._weights else {})
-
     def find(self, image_bgr: np.ndarray) -> Found:
         """All faces of a picture (h, w, 3) uint8."""
-        beside = self._thread.submit(self._with_yunet, image_bgr)
-        tiled = self._with_mediapipe(image_bgr)
-        return self._confirmed(image_bgr, _merged({MEDIAPIPE_NAME: tiled, YUNET_NAME: beside.result()}))
+        return self._confirmed(image_bgr, _merged(self._with_all(image_bgr)))
 
     def find_in(self, image_bgr: np.ndarray, areas_xyxy: np.ndarray) -> Found:
         """The faces whose centre lies in one of the areas (n, 4) px; only they and their surroundings are searched."""
         height, width = image_bgr.shape[:2]
-        rows: dict[str, list[np.ndarray]] = {MEDIAPIPE_NAME: [], YUNET_NAME: []}
+        rows: dict[str, list[np.ndarray]] = {name: [np.zeros((0, 5))] for name in self._wide}
         for x1, y1, x2, y2 in windows(areas_xyxy, width, height):
-            part = image_bgr[y1:y2, x1:x2]
-            for name, seen in ((MEDIAPIPE_NAME, self._with_mediapipe(part)), (YUNET_NAME, self._with_yunet(part))):
+            for name, seen in self._with_all(image_bgr[y1:y2, x1:x2]).items():
                 rows[name].append(seen + np.array([x1, y1, x1, y1, 0]))
-        found = _merged({name: np.concatenate(parts) if parts else np.zeros((0, 5)) for name, parts in rows.items()})
+        found = _merged({name: np.concatenate(parts) for name, parts in rows.items()})
         return self._confirmed(image_bgr, found.only(centres_in(found.centres, areas_xyxy)))
 
+    def _with_all(self, image_bgr: np.ndarray) -> dict[str, np.ndarray]:
+        """(n, 5) box (px) and score, by detector; MediaPipe's one core works beside the others."""
+        beside = self._thread.submit(self._wide[MEDIAPIPE_NAME].find, image_bgr)
+        others = {name: one.find(image_bgr) for name, one in self._wide.items() if name != MEDIAPIPE_NAME}
+        return {MEDIAPIPE_NAME: beside.result(), **others}
+
     def _confirmed(self, image_bgr: np.ndarray, found: Found) -> Found:
-        """``found`` with what is not sure marked; without YuNet there is nobody to deny anything."""
-        if self._close is None:
-            return found
+        """``found`` with what is not sure marked. YuNet at its own threshold needs no second opinion."""
         sure = [
-            YUNET_NAME in names or self._seen_close(image_bgr, box)
+            len(names) > 1
+            or YUNET_NAME in names
+            or any(_sees_close(one, image_bgr, box) for name, one in self._close.items() if name not in names)
             for names, box in zip(found.detectors, found.boxes_xyxy, strict=True)
         ]
         return replace(found, sure=np.array(sure, bool))
 
-    def _seen_close(self, image_bgr: np.ndarray, box_xyxy: np.ndarray) -> bool:
-        assert self._close is not None
-        x, y = (box_xyxy[:2] + box_xyxy[2:]) / 2
-        for sizes in CLOSE_UPS:
-            side = max(sizes * float((box_xyxy[2:] - box_xyxy[:2]).max()), 4.0)
-            left, top, zoom = x - side / 2, y - side / 2, side / SMALLEST_WINDOW_PX
-            view = square_view(image_bgr, left, top, side, SMALLEST_WINDOW_PX)
-            _, seen = self._close.detect(cv2.cvtColor(view, cv2.COLOR_RGB2BGR))
-            for x1, y1, wide, high in seen[:, :4] if seen is not None else ():
-                there = np.array([x1, y1, x1 + wide, y1 + high]) * zoom + [left, top, left, top]
-                if _overlap(there, box_xyxy) > SAME_FACE:
-                    return True
-        return False
 
-    def _with_yunet(self, image_bgr: np.ndarray) -> np.ndarray:
-        """(n, 5) box (px) and score."""
-        if self._yunet is None:
-            return np.zeros((0, 5))
-        zoom = min(1.0, LONGEST_PX / max(image_bgr.shape[:2]))
-        if zoom < 1:
-            image_bgr = cv2.resize(image_bgr, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_AREA)
-        # of pictures a few pixels high its answers are no numbers
-        right, below = (max(0, SMALLEST_WINDOW_PX - length) for length in image_bgr.shape[1::-1])
-        image_bgr = cv2.copyMakeBorder(image_bgr, 0, below, 0, right, cv2.BORDER_REPLICATE)
-        self._yunet.setInputSize(image_bgr.shape[1::-1])
-        _, found = self._yunet.detect(image_bgr)
-        if found is None:
-            return np.zeros((0, 5))
-        x, y, wide, high = found[:, :4].T / zoom
-        return np.stack([x, y, x + wide, y + high, found[:, 14]], axis=1).astype(float)
-
-    def _with_mediapipe(self, image_bgr: np.ndarray) -> np.ndarray:
-        """(n, 5) box (px) and score."""
-        height, width = image_bgr.shape[:2]
-        rows = [np.zeros((0, 5))]
-        for x, y, side in tiles(width, height, self.settings.tile_px):
-            found = self._mediapipe.find(square_view(image_bgr, x, y, side, INPUT_PX))
-            rows.append(np.concatenate([found[:, :4] * side + [x, y, x, y], found[:, 4:]], axis=1))
-        return np.concatenate(rows)
-
-
-def yunet_weights() -> WeightsFile | None:
-    """YuNet's file: in the working folder, shipped, or in the user's cache."""
-    try:
-        return find_weights(YUNET)
-    except ModelFileError:
-        return None
-
-
-def tiles(width: int, height: int, side: int) -> list[tuple[int, int, int]]:
-    """Squares (left, top, side) px that cover the picture: of ``side``, half of it apart, and of its shorter side.
-
-    The small ones show far faces, the large ones those that a small one would cut.
-    """
-    placed = []
-    for each in sorted({min(side, max(width, height)), max(side, min(width, height))}):
-        across, down = (_starts(length, each) for length in (width, height))
-        placed += [(x, y, each) for y in down for x in across]
-    return placed
-
-
-def _starts(length: int, side: int) -> list[int]:
-    if length <= side:
-        return [(length - side) // 2]  # in the middle; the picture's edge is repeated around it
-    count = int(np.ceil((length - side) / (side / 2))) + 1
-    return np.linspace(0, length - side, count).round().astype(int).tolist()
+def _sees_close(detector: FindsFaces, image_bgr: np.ndarray, box_xyxy: np.ndarray) -> bool:
+    """Whether the detector finds this face when shown little else."""
+    x, y = (box_xyxy[:2] + box_xyxy[2:]) / 2
+    for sizes, view_px in CLOSE_UPS:
+        side = max(sizes * float((box_xyxy[2:] - box_xyxy[:2]).max()), 4.0)
+        left, top = x - side / 2, y - side / 2
+        view = cv2.cvtColor(square_view(image_bgr, left, top, side, view_px), cv2.COLOR_RGB2BGR)
+        there = detector.find(view)[:, :4] * (side / view_px) + [left, top, left, top]
+        if any(_overlap(one, box_xyxy) > SAME_FACE for one in there):
+            return True
+    return False
 
 
 def windows(areas_xyxy: np.ndarray, width: int, height: int) -> list[tuple[int, int, int, int]]:

@@ -13,6 +13,9 @@ from PIL import Image, ImageDraw, ImageFont
 Colour = tuple[int, int, int]
 """8-bit BGR."""
 
+Box = tuple[int, int, int, int]
+"""x1 y1 x2 y2, px."""
+
 WHITE: Colour = (255, 255, 255)
 INK: Colour = (28, 26, 24)
 
@@ -71,20 +74,30 @@ class Tags:
         self._image = image_bgr
         self._size = size_px
         self._top = top
-        self._taken: list[tuple[int, int, int, int]] = []
+        self._pad = max(2, size_px // 4)
+        self._taken: list[Box] = []
 
-    def put(self, text: str, box_xyxy: np.ndarray, fill: Colour) -> None:
-        """Draw a tag on top of a box, else within it, else under it: the first place no other tag has taken."""
-        pad = max(2, self._size // 4)
+    def put(self, text: str, box_xyxy: Box, fill: Colour) -> None:
+        """Draw a tag where ``find_place`` finds room for it."""
+        x, y, x2, y2 = self.find_place(text, box_xyxy)
+        pad = self._pad
+        cv2.rectangle(self._image, (x, y), (x2 - 1, y2 - 1), fill, cv2.FILLED)
+        put_text(self._image, text, x + pad, y + pad // 4, self._size, readable_on(fill), True)
+
+    def find_place(self, text: str, box_xyxy: Box) -> Box:
+        """Take a place (x1, y1, x2, y2, px) for a tag on top of a box, else within it, else under it.
+
+        It is the first that no other tag has taken.
+        """
+        pad = self._pad
         mask = text_mask(text, self._size, True)
         width, height = mask.shape[1] + 2 * pad, mask.shape[0] + pad // 2
-        x1, y1, x2, y2 = (int(value) for value in box_xyxy)
+        x1, y1, x2, y2 = box_xyxy
         places = [(x1, y1 - height), (x2 - width, y1 - height), (x1, y1), (x1, y2 - height), (x1, y2)]
         inside = [self._inside(x, y, width, height) for x, y in places]
         x, y = next((place for place in inside if self._free(*place, width, height)), inside[0])
         self._taken.append((x, y, x + width, y + height))
-        cv2.rectangle(self._image, (x, y), (x + width - 1, y + height - 1), fill, cv2.FILLED)
-        put_text(self._image, text, x + pad, y + pad // 4, self._size, readable_on(fill), True)
+        return self._taken[-1]
 
     def _inside(self, x: int, y: int, width: int, height: int) -> tuple[int, int]:
         frame_height, frame_width = self._image.shape[:2]

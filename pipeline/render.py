@@ -14,7 +14,8 @@ from models.states import PALETTE, UNSEEN, State
 from pipeline.analyse import Analysis
 from pipeline.anonymise import cover
 from pipeline.encode import VideoWriter
-from pipeline.labels import WHITE, Colour, Tags, from_hex, put_text, text_mask
+from pipeline.labels import WHITE, Box, Colour, Tags, from_hex, put_text, text_mask
+from pipeline.patches import Patches
 from pipeline.progress import Progress
 from pipeline.settings import Settings
 from pipeline.timeline import Timeline
@@ -29,9 +30,6 @@ COVER_GAP_S = 10.0
 
 COVER_SPAN_S = 1.0
 """Between sightings no further apart a cover spans both places: a tracker may have jumped from one head to another."""
-
-FILL_SEED = 20
-"""Of the noise on pixelated heads, so that the same run gives the same video."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +54,7 @@ def render(
     class_engagement: pd.Series,
     settings: Settings,
     progress: Progress,
+    patches: Patches | None = None,
 ) -> None:
     """Write the annotated video.
 
@@ -66,12 +65,13 @@ def render(
         class_engagement: engagement of the class (0 to 1, NaN where nobody is seen) by second.
         settings: of the run.
         progress: told of every frame.
+        patches: what to cover besides, where the check of an earlier rendering found faces.
 
     Raises:
         VideoError: the source cannot be read.
         OSError: the video cannot be stored.
     """
-    annotator = Annotator(analysis, class_engagement, settings)
+    annotator = Annotator(analysis, class_engagement, settings, patches)
     with (
         VideoReader(video) as reader,
         VideoWriter(
@@ -90,6 +90,11 @@ def render(
             advance(1)
 
 
+def class_by_second(engagement: pd.DataFrame) -> pd.Series:
+    """The class's engagement by second, as ``render`` takes it, from the engagement table."""
+    return engagement[engagement["scope"] == "class"].set_index("t")["engagement"]
+
+
 def covers_over_time(analysis: Analysis, settings: Settings) -> Timeline:
     """Which regions are covered at any moment: what is drawn, and what the check afterwards looks at."""
     return Timeline(
@@ -101,10 +106,21 @@ def covers_over_time(analysis: Analysis, settings: Settings) -> Timeline:
     )
 
 
+@dataclass(frozen=True)
+class Mark:
+    """What is drawn about one student at one moment: the tag's words, the box (px), the colour of both."""
+
+    label: str
+    box: Box
+    colour: Colour
+
+
 class Annotator:
     """Draws what is known of one moment onto its frame."""
 
-    def __init__(self, analysis: Analysis, class_engagement: pd.Series, settings: Settings) -> None:
+    def __init__(
+        self, analysis: Analysis, class_engagement: pd.Series, settings: Settings, patches: Patches | None = None
+    ) -> None:
         self._settings = settings
         self._students = Timeline(
             analysis.observations,
@@ -113,6 +129,7 @@ class Annotator:
             hold_s=analysis.interval_s / 2,
         )
         self._covers = covers_over_time(analysis, settings)
+        self._patches = patches or Patches()
         self._state = {
             (int(student), int(t)): state
             for student, t, state in analysis.states[["student", "t", "state"]].itertuples(index=False)
@@ -120,25 +137,35 @@ class Annotator:
         self._engagement = class_engagement
         self._last_second = max(1, int(np.ceil(analysis.duration_s))) - 1
         self._duration = analysis.duration_s
-        self._rng = np.random.default_rng(FILL_SEED)
 
     def draw(self, image_bgr: np.ndarray, t: float) -> None:
         """Annotate one frame (h, w, 3) uint8 in place; ``t`` in seconds from the first frame."""
         height, width = image_bgr.shape[:2]
         scale = Scale.of(width, height)
-        second = min(int(t), self._last_second)
         _, covered = self._covers.at(t)
-        cover(image_bgr, covered, self._settings.cover, self._rng)
-        students, boxes = self._students.at(t)
-        corners = np.round(boxes).astype(int)
-        states = [self._state.get((student, second), UNSEEN) for student in students.tolist()]
-        for (x1, y1, x2, y2), state in zip(corners, states, strict=True):
-            cv2.rectangle(image_bgr, (x1, y1), (x2, y2), from_hex(PALETTE[state]), scale.line, cv2.LINE_AA)
+        cover(image_bgr, np.concatenate([covered, self._patches.at(t)]), self._settings.cover)
+        marks = self.marks(t, scale)
+        for mark in marks:
+            x1, y1, x2, y2 = mark.box
+            cv2.rectangle(image_bgr, (x1, y1), (x2, y2), mark.colour, scale.line, cv2.LINE_AA)
         # tags after all boxes, so that a neighbour's frame never strikes through a number
         tags = Tags(image_bgr, scale.text, top=scale.bar)
-        for student, box, state in zip(students.tolist(), corners, states, strict=True):
-            tags.put(_label(student, state, box[2] - box[0], scale), box, from_hex(PALETTE[state]))
-        self._draw_bar(image_bgr[: scale.bar, :width], t, second, scale)
+        for mark in marks:
+            tags.put(mark.label, mark.box, mark.colour)
+        self._draw_bar(image_bgr[: scale.bar, :width], t, self._second(t), scale)
+
+    def marks(self, t: float, scale: Scale) -> list[Mark]:
+        """What is drawn about each student seen at ``t`` (s), in the order of their numbers."""
+        students, boxes = self._students.at(t)
+        marks = []
+        for student, (x1, y1, x2, y2) in zip(students.tolist(), np.round(boxes).astype(int).tolist(), strict=True):
+            state = self._state.get((student, self._second(t)), UNSEEN)
+            label = _label(student, state, x2 - x1, scale)
+            marks.append(Mark(label, (x1, y1, x2, y2), from_hex(PALETTE[state])))
+        return marks
+
+    def _second(self, t: float) -> int:
+        return min(int(t), self._last_second)
 
     def _draw_bar(self, bar: np.ndarray, t: float, second: int, scale: Scale) -> None:
         """Profile, time, engagement, its meter and the legend: in this order, each only where there is room left."""

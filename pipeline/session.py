@@ -10,6 +10,7 @@ import contextlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import date
 from enum import Enum
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +19,7 @@ from typing import Any
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from consent.retention import Kind
 from models.states import Profile
 
 SCHEMA_VERSION = 1
@@ -30,6 +32,14 @@ ENGAGEMENT = "engagement.csv"
 VIDEO = "annotated.mp4"
 AUDIT = "audit.json"
 REPORT = "report.pdf"
+FILES = (MANIFEST, OBSERVATIONS, STATES, EVENTS, ENGAGEMENT, VIDEO, AUDIT, REPORT)
+
+PARTS = {
+    Kind.ANNOTATED_VIDEO: (VIDEO, AUDIT),
+    Kind.TABLES: (OBSERVATIONS, STATES, EVENTS, ENGAGEMENT, REPORT),
+}
+"""What each kind of data in a session is made of, as the consent forms name them: "annotated video", and "tables and
+report". ``audit.json`` goes with the video because it tells where faces show in that video."""
 
 BOX = ("x1", "y1", "x2", "y2")
 HEAD_BOX = ("hx1", "hy1", "hx2", "hy2")
@@ -58,6 +68,10 @@ class SessionError(ValueError):
     """A session folder cannot be read or written as asked."""
 
     exit_code = 2
+
+
+class DataDeleted(SessionError):
+    """What is asked for was deleted at its end date, as the students had been promised."""
 
 
 class Source(BaseModel):
@@ -111,11 +125,18 @@ class Manifest(BaseModel):
     course: str | None = None
     approval: str = Field(description="id of the approval on record, or the words given on the command line")
     blur: str
+    everyone_covered: bool = Field(
+        default=False, description="also where not asked for: it was not known who those are that said no"
+    )
     audit: AuditResult | None = Field(default=None, description="of the covers; none in sessions made before it")
     counts: Counts
     engagement: EngagementSummary
     stage_seconds: dict[str, float] = Field(default_factory=dict, description="wall time of each stage")
     warnings: list[str] = Field(default_factory=list)
+    lecture_day: date | None = Field(default=None, description="from which end dates count")
+    delete_after: dict[Kind, date] = Field(default_factory=dict, description="kind of data -> last day it is kept")
+    purged: dict[Kind, date] = Field(default_factory=dict, description="kind of data -> day it was deleted")
+    withdrawals: list[str] = Field(default_factory=list, description="ids of those whose students are gone from it")
 
 
 @dataclass(frozen=True)
@@ -204,6 +225,9 @@ class Session:
 
     def _existing(self, name: str) -> Path:
         path = self.folder / name
+        kind = next(kind for kind, names in PARTS.items() if name in names)
+        if (day := self.manifest.purged.get(kind)) is not None:
+            raise DataDeleted(f"{self.folder}: {name} was deleted on {day}, as promised to the students")
         if not path.is_file():
             raise SessionError(f"{self.folder}: {name} is missing; run the lecture again with --overwrite")
         return path

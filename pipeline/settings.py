@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -92,3 +94,14 @@ def read_settings(path: Path | None, **changes: Any) -> Settings:
         field = ".".join(str(part) for part in first["loc"])
         given = "" if first["type"] in ("missing", "extra_forbidden") else f" (given: {first['input']!r})"
         raise InputError(f"setting {field}: {first['msg'].lower()}{given}; see docs/settings.md") from None
+
+
+def settings_on_record(config: Mapping[str, Any], profile: Profile) -> Settings:
+    """The settings of a finished session; what another version wrote and this one does not know takes its default."""
+    settings = Settings(profile=profile)
+    for name, value in config.items():
+        if name in Settings.model_fields and name != "profile":
+            with contextlib.suppress(ValidationError):
+                one = Settings.model_validate({name: value})
+                settings = settings.model_copy(update={name: getattr(one, name)})
+    return settings

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import glob
 import hashlib
 import re
 import shutil
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -16,12 +17,23 @@ from filelock import FileLock, Timeout
 from pydantic import BaseModel
 
 from pipeline.errors import OutputError
-from pipeline.session import MANIFEST, Manifest, SessionError
+from pipeline.session import FILES, MANIFEST, Manifest, SessionError
 
 LOCK = ".lock"
+PARTIAL = ".partial"
+"""Ending of what is not whole: the folder being written, and what is on its way out. Nobody reads such folders."""
+
+REPLACED = ".replaced" + PARTIAL
+"""Ending of an older session that is moved aside until the new one has its name."""
+
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+ELSEWHERE = "choose another folder with --out"
 LONGEST_PART = 80
 """Characters of the course and of the file's stem in a folder's name; file systems allow 255 bytes."""
+
+
+class SessionBusy(SessionError):
+    """Another process is writing the session."""
 
 
 def session_id(video: Path, course: str | None) -> str:
@@ -68,8 +80,7 @@ class SessionWriter:
 
     def commit(self) -> Path:
         """Give the folder its final name, replacing an older session of that name; returns the final path."""
-        (self.folder / LOCK).unlink(missing_ok=True)
-        replaced = self.final.with_name(self.final.name + ".replaced.partial")
+        replaced = _replaced(self.final)
         if self.final.exists():
             shutil.rmtree(replaced, ignore_errors=True)
             self.final.rename(replaced)
@@ -79,6 +90,8 @@ class SessionWriter:
             if replaced.exists():
                 replaced.rename(self.final)
             raise
+        # Only now: a folder without a lock that has not yet its name would look like one that a killed run left.
+        (self.final / LOCK).unlink(missing_ok=True)
         shutil.rmtree(replaced, ignore_errors=True)
         self.committed = True
         return self.final
@@ -86,7 +99,7 @@ class SessionWriter:
 
 def write_json(path: Path, content: BaseModel) -> None:
     """Write a file of a session; the older one stays until the new one is whole."""
-    partial = path.with_name(path.name + ".partial")
+    partial = path.with_name(path.name + PARTIAL)
     partial.write_text(content.model_dump_json(indent=2) + "\n", encoding="utf-8")
     partial.replace(path)
 
@@ -104,11 +117,12 @@ def open_session(out: Path, name: str, *, overwrite: bool) -> Iterator[SessionWr
         OutputError: the disk is full.
     """
     final = out / name
+    clear_leftovers(out, name)
     if (final / MANIFEST).exists() and not overwrite:
         raise SessionError(f"{final}: this session exists already; add --overwrite to replace it")
     if final.exists() and not (final / MANIFEST).exists():
         raise SessionError(f"{final}: exists and is not a session; choose another --out or move it away")
-    folder = final.with_name(name + ".partial")
+    folder = final.with_name(name + PARTIAL)
     lock = FileLock(folder / LOCK, timeout=0)
     writer = SessionWriter(final, folder)
     try:
@@ -126,17 +140,124 @@ def open_session(out: Path, name: str, *, overwrite: bool) -> Iterator[SessionWr
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _occupy(folder: Path, lock: FileLock, out: Path) -> None:
+@contextlib.contextmanager
+def hold(final: Path) -> Iterator[None]:
+    """Keep all others from writing or deleting session ``final`` during the block.
+
+    It is the lock of ``open_session``, a file in a folder beside the session. What a killed run left in that folder is
+    removed with it.
+
+    Raises:
+        SessionBusy: a run is writing the session, or somebody else holds it.
+        SessionError: its folder cannot be written.
+    """
+    folder = final.with_name(final.name + PARTIAL)
+    lock = FileLock(folder / LOCK, timeout=0)
+    try:
+        _occupy(folder, lock, final.parent, "make it writable")
+        yield
+    finally:
+        try:
+            if lock.is_locked:
+                shutil.rmtree(folder, ignore_errors=True)  # while it is ours
+        finally:
+            lock.release()
+
+
+def held(final: Path) -> bool:
+    """Whether a process is writing or holding session ``final`` at this moment; changes nothing."""
+    lock = final.with_name(final.name + PARTIAL) / LOCK
+    try:
+        if lock.exists():
+            FileLock(lock, timeout=0).acquire().lock.release()
+    except Timeout:
+        return True
+    except OSError:  # it ended at this moment, or is not ours to open: ``hold`` will say
+        return False
+    return False
+
+
+def clear_leftovers(out: Path, name: str | None = None) -> tuple[str, ...]:
+    """Mend what a process that was killed left below ``out``.
+
+    Between the two renames of a commit the older session has no name of its own: it gets it back. An older session
+    that was replaced, and one that was never finished, are deleted.
+
+    Args:
+        out: folder of sessions; it may not exist.
+        name: only this session.
+
+    Returns:
+        the sessions that another process is writing now; they are left alone.
+
+    Raises:
+        SessionError: the folder cannot be written.
+    """
+    busy: list[str] = []
+    pattern = "*" if name is None else glob.escape(name)
+    for replaced in sorted(out.glob(pattern + REPLACED)):
+        final = replaced.with_name(replaced.name.removesuffix(REPLACED))
+        with _unused(final, busy) as ours:
+            if ours and final.exists():
+                shutil.rmtree(replaced)
+            elif ours and (replaced / MANIFEST).exists():
+                replaced.rename(final)
+    for unfinished in sorted(out.glob(pattern + PARTIAL)):
+        if unfinished.name.endswith(REPLACED) or not looks_ours(unfinished):
+            continue
+        with _unused(unfinished.with_name(unfinished.name.removesuffix(PARTIAL)), busy):
+            pass  # it is removed at the end
+    return tuple(dict.fromkeys(busy))
+
+
+@contextlib.contextmanager
+def _unused(final: Path, busy: list[str]) -> Iterator[bool]:
+    """Whether nobody is writing this session, held for the block; then its unfinished folder is removed."""
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(hold(final))
+        except SessionBusy:
+            busy.append(final.name)
+            yield False
+            return
+        try:
+            yield True
+        except OSError as error:
+            raise _in_words(error, final.parent) from error
+
+
+def looks_ours(unfinished: Path) -> bool:
+    """Whether a folder can only be a session's beginning, or what is left of one that was being removed."""
+    if not unfinished.is_dir() or unfinished.is_symlink():
+        return False
+    try:
+        files = [path.name for path in unfinished.iterdir()]
+    except OSError:  # it went at this moment, or is not for us to look at
+        return False
+    return not files or any(is_of(name, (LOCK, *FILES)) for name in files)
+
+
+def is_of(name: str, files: Collection[str]) -> bool:
+    """Whether a file is one of a session's, or one of them half-written."""
+    return any(name == one or name.startswith(f"{one}.") for one in files)
+
+
+def _replaced(final: Path) -> Path:
+    """Where an older session waits until the new one has its name."""
+    return final.with_name(final.name + REPLACED)
+
+
+def _occupy(folder: Path, lock: FileLock, out: Path, remedy: str = ELSEWHERE) -> None:
     """Make the folder, or take over what a killed run left, for this process alone."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock.acquire()
     except Timeout:
-        raise SessionError(
+        raise SessionBusy(
             f"{folder.with_suffix('')}: another run is writing this session; wait for it to end"
         ) from None
     except OSError as error:
-        raise _in_words(error, out) from error
+        raise _in_words(error, out, remedy) from error
 
 
 def _clear(folder: Path) -> None:
@@ -149,7 +270,7 @@ def _clear(folder: Path) -> None:
             path.unlink()
 
 
-def _in_words(error: OSError, out: Path) -> Exception:
+def _in_words(error: OSError, out: Path, remedy: str = ELSEWHERE) -> Exception:
     if error.errno in DISK_FULL:
         return OutputError(f"{out}: the disk is full; free some space or choose another --out")
-    return SessionError(f"{out}: cannot be written ({error.strerror}); choose another folder with --out")
+    return SessionError(f"{out}: cannot be written ({error.strerror}); {remedy}")

@@ -17,7 +17,8 @@ class Timeline:
         """Index the table.
 
         Args:
-            table: rows with ``t`` (s), ``x1 y1 x2 y2`` (px) and ``key``.
+            table: rows with ``t`` (s), ``x1 y1 x2 y2`` (px) and ``key``; a column ``hold_s`` comes before the
+                argument.
             key: column that names a person.
             longest_gap_s: s between two sightings up to which the boxes between are interpolated.
             hold_s: s for which a box stays before the first sighting, after the last, and into longer gaps.
@@ -26,33 +27,37 @@ class Timeline:
         """
         self.span_s = span_s
         self.longest_gap_s = longest_gap_s
-        self.hold_s = hold_s
-        self._people: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+        self._people: dict[int, tuple[np.ndarray, np.ndarray, float]] = {}
         for person, rows in table.groupby(key, sort=True):
             rows = rows.sort_values("t", kind="stable")
-            self._people[int(person)] = rows["t"].to_numpy(float), rows[list(BOX)].to_numpy(float)
+            hold = float(rows["hold_s"].max()) if "hold_s" in rows else hold_s
+            self._people[int(person)] = rows["t"].to_numpy(float), rows[list(BOX)].to_numpy(float), hold
+
+    def __len__(self) -> int:
+        """How many people there are."""
+        return len(self._people)
 
     def at(self, t: float) -> tuple[np.ndarray, np.ndarray]:
         """Who is where at time ``t`` (s): keys (n,) and boxes (n, 4) px."""
         keys: list[int] = []
         boxes: list[np.ndarray] = []
-        for person, (times, places) in self._people.items():
-            box = self._box(times, places, t)
+        for person, (times, places, hold) in self._people.items():
+            box = self._box(times, places, t, hold)
             if box is not None:
                 keys.append(person)
                 boxes.append(box)
         return np.array(keys, int), np.array(boxes).reshape(-1, 4)
 
-    def _box(self, times: np.ndarray, places: np.ndarray, t: float) -> np.ndarray | None:
+    def _box(self, times: np.ndarray, places: np.ndarray, t: float, hold_s: float) -> np.ndarray | None:
         after = int(np.searchsorted(times, t))
         if after == len(times):
-            return places[-1] if t - times[-1] <= self.hold_s else None
+            return places[-1] if t - times[-1] <= hold_s else None
         if times[after] == t:
             return (
                 self._spanning(times, places, t, slice(max(after - 1, 0), after + 2)) if self.span_s else places[after]
             )
         if after == 0:
-            return places[0] if times[0] - t <= self.hold_s else None
+            return places[0] if times[0] - t <= hold_s else None
         before = after - 1
         gap = times[after] - times[before]
         if gap <= self.span_s:
@@ -60,9 +65,9 @@ class Timeline:
         if gap <= self.longest_gap_s:
             share = (t - times[before]) / gap
             return (1 - share) * places[before] + share * places[after]
-        if t - times[before] <= self.hold_s:
+        if t - times[before] <= hold_s:
             return places[before]
-        return places[after] if times[after] - t <= self.hold_s else None
+        return places[after] if times[after] - t <= hold_s else None
 
     def _spanning(self, times: np.ndarray, places: np.ndarray, t: float, around: slice) -> np.ndarray:
         """One box around those sightings of a slice that are no further than ``span_s`` from ``t``.

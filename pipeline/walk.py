@@ -17,8 +17,9 @@ from models.states import Profile
 from pipeline.analyse import Analysis, analyse
 from pipeline.audit import Audit, audit
 from pipeline.detect import Detector
+from pipeline.patches import Patches, Tell, write_until_clean
 from pipeline.progress import Progress
-from pipeline.render import covers_over_time, render
+from pipeline.render import class_by_second, covers_over_time, render
 from pipeline.session import (
     AUDIT,
     ENGAGEMENT,
@@ -60,26 +61,42 @@ def walk(
     """
     analysis = analyse(reader, detector, policy, settings, progress)
     engagement, summary = score(analysis.states, settings.profile)
-    by_second = engagement[engagement["scope"] == "class"].set_index("t")["engagement"]
-    begun = time.perf_counter()
-    render(reader.path, writer.folder / VIDEO, analysis, by_second, settings, progress)
-    analysis.stage_seconds["render"] = time.perf_counter() - begun
-    begun = time.perf_counter()
-    checked = audit(
-        writer.folder / VIDEO,
-        policy,
-        covers_over_time(analysis, settings),
-        settings.audit,
-        progress,
-        expected_frames=analysis.frames,
-    )
-    analysis.stage_seconds["audit"] = time.perf_counter() - begun
+    by_second = class_by_second(engagement)
+    checked = _written_and_checked(reader, writer, analysis, by_second, settings, progress)
     writer.write_json(AUDIT, checked)
     writer.write_table(OBSERVATIONS, analysis.observations)
     writer.write_table(STATES, analysis.states)
     writer.write_table(EVENTS, analysis.events)
     writer.write_table(ENGAGEMENT, engagement)
     writer.write_manifest(_manifest(reader, writer, analysis, detector, settings, approval, course, summary, checked))
+
+
+def _written_and_checked(
+    reader: VideoReader,
+    writer: SessionWriter,
+    analysis: Analysis,
+    by_second: pd.Series,
+    settings: Settings,
+    progress: Progress,
+) -> Audit:
+    """Write the annotated video so that the check finds no face, if that can be had; books the time of both."""
+    out, covers, seconds = writer.folder / VIDEO, covers_over_time(analysis, settings), analysis.stage_seconds
+    seconds |= {"render": 0.0, "audit": 0.0}
+
+    def write(patches: Patches) -> None:
+        begun = time.perf_counter()
+        render(reader.path, out, analysis, by_second, settings, progress, patches)
+        seconds["render"] += time.perf_counter() - begun
+
+    def check(tell: Tell) -> Audit:
+        begun = time.perf_counter()
+        checked = audit(
+            out, analysis.policy, covers, settings.audit, progress, expected_frames=analysis.frames, tell=tell
+        )
+        seconds["audit"] += time.perf_counter() - begun
+        return checked
+
+    return write_until_clean(write, check)
 
 
 def _manifest(
@@ -109,6 +126,7 @@ def _manifest(
         course=course,
         approval=approval.id,
         blur=settings.blur.value,
+        everyone_covered=analysis.policy.everyone,
         audit=checked.result,
         counts=Counts(
             students=analysis.students,

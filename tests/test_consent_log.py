@@ -5,6 +5,7 @@ import subprocess
 import sys
 from contextlib import closing
 from datetime import date
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -16,6 +17,7 @@ from consent.errors import ConsentError, LogBroken
 from consent.log import GENESIS, Chain
 from consent.policy import EVERY_RUN, Purpose, Zone
 from consent.registry import Registry
+from consent.retention import Kind
 from consent.tables import Base
 
 TODAY = date(2025, 3, 10)
@@ -30,6 +32,11 @@ CHANGES = {
     "a name and a seat": lambda registry: registry.students.enter("CS 101", "heron", "Ada Byron", SEAT),
     "a name forgotten": lambda registry: registry.students.forget_name("CS 101", "heron"),
     "an opt-out taken back": lambda registry: registry.opt_in("CS 101", "kestrel"),
+    "a session": lambda registry: registry.sessions.note("CS 101", "one", "2025-03-10T09:00:00Z", Path("/x/one")),
+    "a session deleted": lambda registry: registry.sessions.deleted(registry.sessions.of_course("CS 101")[0]),
+    "two periods": lambda registry: registry.retention.set("CS 101", {Kind.TABLES: 365, Kind.FORMS: 0}),
+    "a withdrawal": lambda registry: registry.withdrawals.begin("CS 101", "heron"),
+    "a withdrawal done": lambda registry: registry.withdrawals.end(registry.withdrawals.of_course("CS 101")[0]),
     "a name again": lambda registry: registry.students.enter("CS 101", "heron", "Ada Lovelace"),
 }
 """Each change there is, in an order in which all are possible; together they leave a row in every table."""
@@ -243,9 +250,9 @@ COLUMNS = [
 @pytest.mark.parametrize(("table", "column"), COLUMNS, ids=".".join)
 def test_a_record_altered_behind_the_log_is_found(tmp_path, table, column):
     url = filled(f"sqlite:///{tmp_path / 'consent.sqlite'}")
-    others = {"id": "77", "granted": "1 - granted", "zone": "'[0, 0, 1, 1]'", "purposes": "'[]'"}
+    others = {"id": "77", "days": "7", "granted": "1 - granted", "zone": "'[0, 0, 1, 1]'", "purposes": "'[]'"}
     days = {"valid_from": "'2024-01-01'", "valid_until": "'2030-01-01'"}
-    moments = {"recorded_at": "'2020-01-01 00:00:00'", "withdrawn_at": "NULL"}
+    moments = {"recorded_at": "'2020-01-01 00:00:00'", "withdrawn_at": "NULL", "deleted_at": "NULL", "done_at": "NULL"}
     other = (others | days | moments).get(column, "'else'")
     altered(url, f"UPDATE {table} SET {column} = {other} WHERE id = (SELECT max(id) FROM {table})")
     with pytest.raises(LogBroken, match=f"record {table}/") as caught:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from consent.errors import ConsentError
 from consent.policy import (
     EVERY_RUN,
+    ZONE_PREFIX,
     Approval,
     Blur,
     CoverPolicy,
@@ -15,6 +16,7 @@ from consent.policy import (
     OptOut,
     Purpose,
     Zone,
+    check_same_course,
     course_key,
     cover_policy,
     permit,
@@ -36,7 +38,21 @@ def zones(draw):
     return Zone(x1, y1, x2, y2)
 
 
-opt_outs = st.builds(OptOut, st.text("abc", min_size=1), st.none() | zones())
+@st.composite
+def triangles(draw):
+    """Polygons in hundredths, so that none is without area by rounding."""
+    number = st.integers(0, 100)
+    (ax, ay), (bx, by), (cx, cy) = draw(
+        st.tuples(*[st.tuples(number, number)] * 3).filter(
+            lambda p: (p[1][0] - p[0][0]) * (p[2][1] - p[0][1]) != (p[1][1] - p[0][1]) * (p[2][0] - p[0][0])
+        )
+    )
+    return Zone(ax / 100, ay / 100, bx / 100, by / 100, cx / 100, cy / 100)
+
+
+places = zones() | triangles()
+students = st.builds(OptOut, st.text("abc", min_size=1), st.none() | places)
+opt_outs = students | st.builds(OptOut, st.text("abc", min_size=1).map(lambda name: f"{ZONE_PREFIX}{name}"), places)
 
 
 @st.composite
@@ -289,5 +305,69 @@ def test_everyone_who_said_no_is_covered_in_their_seat(said_no, data):
     if one.zone is None:
         assert policy.everyone
     else:
-        x1, y1, x2, y2 = one.zone.corners
-        assert policy.covers(data.draw(st.floats(x1, x2)), data.draw(st.floats(y1, y2)))
+        (ax, ay), (bx, by), (cx, cy) = one.zone.points[:3]  # half of a rectangle, all of a triangle
+        u, v = sorted((data.draw(shares), data.draw(shares)))
+        inside = [u * a + (v - u) * b + (1 - v) * c for a, b, c in ((ax, bx, cx), (ay, by, cy))]
+        assert policy.covers(*inside)
+
+
+def test_a_zone_where_nobody_takes_part_is_covered_and_forbids_covering_nobody():
+    zone = OptOut("zone back", Zone(0, 0, 1, 0.2))
+    policy = cover_policy(Blur.OPTED_OUT, [zone])
+    assert policy.opted_out(0.5, 0.1)
+    assert not policy.everyone
+    assert policy.expected == ()
+    assert policy.reason.endswith("nobody takes part in 1 zone")
+    with pytest.raises(NotPermitted, match="nobody takes part in 1 zone, so --blur nobody"):
+        cover_policy(Blur.NOBODY, [zone])
+
+
+def test_people_who_pass_through_are_covered_unless_nobody_is():
+    seat = OptOut("kestrel", Zone(0, 0, 0.1, 0.1))
+    assert cover_policy(Blur.OPTED_OUT, []).passers_by
+    assert cover_policy(Blur.OPTED_OUT, [seat]).passers_by
+    assert not cover_policy(Blur.NOBODY, []).passers_by
+
+
+# Seats in which nobody is found
+
+
+@given(st.sampled_from([Blur.OPTED_OUT, Blur.EVERYONE]), st.lists(opt_outs), st.integers(0, 3), points)
+def test_empty_seats_never_uncover_and_one_covers_everybody(blur, said_no, empty, point):
+    policy = cover_policy(blur, said_no)
+    after = policy.with_empty_seats(empty)
+    assert after.covers(*point) or not policy.covers(*point)
+    assert after.zones == policy.zones
+    assert after.unplaced == policy.unplaced + empty
+    if empty:
+        assert after.everyone
+        assert after.covers(*point)
+    else:
+        assert after is policy
+
+
+def test_who_was_not_there_need_not_be_found_but_the_seat_stays_covered():
+    said_no = [OptOut("kestrel", Zone(0, 0, 0.1, 0.1)), OptOut("heron"), OptOut("zone back", Zone(0, 0.9, 1, 1))]
+    policy = cover_policy(Blur.OPTED_OUT, said_no, ["heron", " kestrel "])
+    assert not policy.everyone
+    assert policy.expected == ()
+    assert policy.opted_out(0.05, 0.05)
+    assert cover_policy(Blur.OPTED_OUT, said_no, ["kestrel"]).everyone
+    with pytest.raises(NotPermitted):  # whoever was not there has still said no
+        cover_policy(Blur.NOBODY, said_no[:1], ["kestrel"])
+
+
+@pytest.mark.parametrize("absent", ["wren", "", "zone back", "KESTREL"])
+def test_somebody_absent_must_have_said_no(absent):
+    said_no = [OptOut("kestrel"), OptOut("zone back", Zone(0, 0.9, 1, 1))]
+    with pytest.raises(ConsentError, match=r"is not among the students who said no; those who did: kestrel$"):
+        cover_policy(Blur.OPTED_OUT, said_no, [absent])
+    with pytest.raises(ConsentError, match="nobody did"):
+        cover_policy(Blur.OPTED_OUT, [], [absent])
+
+
+def test_a_session_of_another_course_is_not_used():
+    check_same_course("cs  101", "CS 101")
+    check_same_course("CS 101", None)
+    with pytest.raises(ConsentError, match="of course 'Art', not of 'CS 101'"):
+        check_same_course("CS 101", "Art")

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from consent.errors import ConsentError, RegistryError
-from consent.policy import OptOut, Zone
+from consent.policy import OptOut, Purpose, Zone
 from consent.registry import Registry
 
 TODAY = date(2025, 3, 10)
@@ -92,7 +92,46 @@ def test_taking_back_what_was_never_said(course):
         course.opt_in("CS 101", "kestrel")
 
 
+def test_a_student_is_not_named_like_a_zone_and_a_zone_needs_a_name(course):
+    for call in (
+        lambda: course.opt_out("CS 101", "zone back"),
+        lambda: course.opt_in("CS 101", " zone back"),
+        lambda: course.students.enter("CS 101", "zone back"),
+        lambda: course.students.decide("CS 101", "zone back", [Purpose.ANALYSIS], False),
+    ):
+        with pytest.raises(ConsentError, match="is named like a zone"):
+            call()
+    for name in ("", "  ", "a\nb"):
+        with pytest.raises(ConsentError):
+            course.close_zone("CS 101", name, SEAT)
+    with pytest.raises(RegistryError, match="zone back was never recorded for course 'CS 101'"):
+        course.open_zone("CS 101", "back")
+    assert course.opt_outs(None) == ()
+
+
 # What a record means
+
+
+def test_a_polygon_and_a_rectangle_come_back_as_they_were(course):
+    polygon = Zone(0.1, 0.1, 0.9, 0.1, 0.5, 0.9)
+    course.opt_out("CS 101", "kestrel", polygon)
+    assert not course.opt_out("CS 101", "kestrel", polygon)
+    course.opt_out("CS 101", "heron", SEAT)
+    course.students.enter("CS 101", "wren", seat=polygon)
+    assert course.opt_outs("CS 101") == (OptOut("kestrel", polygon), OptOut("heron", SEAT))
+    assert course.students.on_record("CS 101")[0].seat == polygon
+
+
+def test_zones_where_nobody_takes_part_come_and_go(course):
+    assert course.close_zone("CS 101", " back ", SEAT)
+    assert not course.close_zone("cs 101", "back", SEAT)
+    assert course.close_zone("CS 101", "back", Zone(0, 0, 1, 0.2))
+    assert course.opt_outs("CS 101") == (OptOut("zone back", Zone(0, 0, 1, 0.2)),)
+    assert course.opt_outs("CS 101")[0].is_zone
+    assert course.open_zone("CS 101", "back")
+    assert not course.open_zone("CS 101", "back")
+    assert course.opt_outs("CS 101") == ()
+    course.verify()
 
 
 def test_the_same_no_twice_is_one(course):

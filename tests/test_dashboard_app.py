@@ -16,11 +16,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
 
+from consent.retention import Kind
 from dashboard import charts, library, texts
 from dashboard.server import ADDRESS, serve, video_url
 from models.states import PALETTE, Profile
 from pipeline.errors import InputError
-from pipeline.session import ENGAGEMENT, EVENTS, MANIFEST, VIDEO, Session
+from pipeline.session import ENGAGEMENT, EVENTS, MANIFEST, PARTS, VIDEO, Session
 
 APP = Path(__file__).parents[1] / "dashboard" / "app.py"
 MakeSession = Callable[..., Path]
@@ -153,6 +154,54 @@ def test_a_damaged_part_leaves_the_rest_of_the_page(tmp_path, open_page, make_se
         assert name in told[0]
         assert "--overwrite" in told[0]
     assert page.metric[2].value == "6"
+
+
+DELETED_ON = "2025-06-03"
+
+
+def delete_part(folder: Path, kind: Kind, files: bool = True) -> None:
+    """As ``engage purge`` leaves it, or would if it were killed before the files."""
+    path = folder / MANIFEST
+    manifest = json.loads(path.read_text())
+    path.write_text(json.dumps({**manifest, "purged": {**manifest["purged"], kind.value: DELETED_ON}}))
+    for name in PARTS[kind] if files else ():
+        (folder / name).unlink(missing_ok=True)
+
+
+@pytest.mark.parametrize("files", [True, False])
+def test_a_video_deleted_as_promised_is_said_once_and_not_shown(tmp_path, open_page, make_session, files) -> None:
+    delete_part(make_session(tmp_path), Kind.ANNOTATED_VIDEO, files)
+    page = open_page(tmp_path)
+    (told,) = page.info
+    assert told.value == f"The annotated video was deleted on {DELETED_ON}, as promised to the students."
+    assert not page.error
+    assert not page.get("video")
+    assert library.video_file(tmp_path, "demo") is None
+    assert len(page.dataframe) == 2
+    assert len(charts_of(page)) == 2
+
+
+@pytest.mark.parametrize("files", [True, False])
+def test_tables_deleted_as_promised_are_said_once_and_the_video_stays(tmp_path, open_page, make_session, files) -> None:
+    delete_part(make_session(tmp_path), Kind.TABLES, files)
+    page = open_page(tmp_path)
+    (told,) = page.info
+    assert told.value == f"The tables and the report were deleted on {DELETED_ON}, as promised to the students."
+    assert not page.error
+    assert page.get("video")
+    assert not page.get("download_button")
+    assert not page.dataframe
+    assert not charts_of(page)
+    assert "engage report" not in words(page)
+
+
+def test_when_all_was_deleted_the_page_still_opens(tmp_path, open_page, make_session) -> None:
+    folder = make_session(tmp_path)
+    for kind in PARTS:
+        delete_part(folder, kind)
+    page = open_page(tmp_path)
+    assert len(page.info) == 2
+    assert not page.error
 
 
 def test_choosing_a_lecture_shows_it_and_links_to_it(tmp_path, open_page, make_session) -> None:

@@ -36,6 +36,7 @@ from pipeline.detect import Detections, DetectSettings
 from pipeline.encode import VideoWriter
 from pipeline.session import (
     AUDIT,
+    BOX,
     ENGAGEMENT,
     EVENTS,
     MANIFEST,
@@ -362,6 +363,98 @@ def test_a_no_to_analysis_covers_and_leaves_no_row(two_students, clips, tmp_path
     assert result.exit_code == 0
     (folder,) = tmp_path.glob("*_good")
     assert Session.open(folder).manifest.counts.students == students
+
+
+EMPTY_SEAT = Zone(0.4, 0.0, 0.6, 0.0, 0.5, 0.1)
+"""A polygon in which ``TwoStudents`` finds nobody."""
+
+
+def test_where_nobody_is_found_in_a_seat_everybody_is_covered_unless_the_student_was_not_there(
+    two_students, clips, tmp_path
+):
+    from pipeline.audit import WHOLE_PICTURE, read_audit  # here: the tests of Ctrl-C import this module while they wait
+
+    with Registry.open() as registry:
+        registry.approve(COURSE, "Prof. Wren", date.today())
+        registry.opt_out(COURSE, "kestrel", EMPTY_SEAT)
+        registry.close_zone(COURSE, "back", Zone(0, 0.95, 1, 1))  # a zone that may be empty
+    asked = (clips / "good.mp4", "--course", COURSE, "--out", tmp_path)
+    result = run(*asked)
+    assert result.exit_code == 0, result.output
+    (folder,) = find_sessions(tmp_path)
+    manifest = Session.open(folder).manifest
+    (warning,) = manifest.warnings
+    assert "everybody is covered in the video" in warning
+    assert "--absent STUDENT" in warning
+    assert "kestrel" not in warning
+    assert manifest.everyone_covered
+    assert manifest.counts.students == 2
+    assert read_audit(Session.open(folder)).looked_at == WHOLE_PICTURE
+
+    checked = CliRunner().invoke(engage.app, ["audit", str(folder)])  # what was covered whole is checked whole
+    assert checked.exit_code == 0
+    assert read_audit(Session.open(folder)).looked_at == WHOLE_PICTURE
+
+    result = run(*asked, "--absent", "kestrel", "--overwrite")
+    assert result.exit_code == 0, result.output
+    manifest = Session.open(folder).manifest
+    assert not manifest.everyone_covered
+    assert manifest.warnings == []
+
+
+def test_only_who_said_no_can_be_absent(clips, tmp_path):
+    with Registry.open() as registry:
+        registry.approve(COURSE, "Prof. Wren", date.today())
+        registry.opt_out(COURSE, "kestrel")
+    asked = (clips / "good.mp4", "--course", COURSE, "--out", tmp_path / "out", "--absent", "heron")
+    assert_refused(run(*asked), 2, "--absent heron", "kestrel")
+    assert is_empty(tmp_path / "out")
+
+
+def record_seat(folder: Path, number: int, course: str = COURSE, student: str = "kestrel") -> Result:
+    words = ["consent", "seat", course, student, "--session", str(folder), "--number", str(number)]
+    return CliRunner().invoke(engage.app, words)
+
+
+def test_a_student_picked_by_number_needs_no_zone(two_students, clips, tmp_path):
+    with Registry.open() as registry:
+        registry.approve(COURSE, "Prof. Wren", date.today())
+    asked = (clips / "good.mp4", "--course", COURSE, "--out", tmp_path)
+    assert run(*asked).exit_code == 0
+    (folder,) = find_sessions(tmp_path)
+    assert_refused(record_seat(folder, 3), 2, "nobody has the number 3; there are 1, 2")
+    assert_refused(record_seat(folder, 1, course="Art"), 2, "of course", "Art")
+    assert_refused(record_seat(tmp_path / "nowhere", 1), 2, "no session here")
+    with Registry.open() as registry:
+        assert registry.students.on_record(COURSE) == ()
+    rows = Session.open(folder).observations
+    left, top, right, _ = rows.loc[rows["student"] == 1, list(BOX)].median() / (160, 120, 160, 120)
+
+    result = record_seat(folder, 1)
+    assert result.exit_code == 0, result.output
+    assert result.stdout.startswith("kestrel sits in ")
+    assert result.stderr == ""  # the other student is never there
+    with Registry.open() as registry:
+        registry.opt_out(COURSE, "kestrel")
+        (said_no,) = registry.opt_outs(COURSE)
+    assert said_no.zone.contains((left + right) / 2, top + 0.1)
+    assert run(*asked, "--overwrite").exit_code == 0
+    manifest = Session.open(folder).manifest
+    assert (manifest.counts.students, manifest.everyone_covered) == (1, False)
+
+
+def test_a_seat_that_another_shares_is_recorded_with_a_warning(make_session, tmp_path):
+    folder = make_session(tmp_path / "sessions", students=2, seconds=5, course=COURSE)
+    rows = Session.open(folder).observations
+    rows[list(BOX)] = [300.0, 300.0, 400.0, 500.0]
+    rows.assign(observed=True).to_parquet(folder / OBSERVATIONS)
+    with Registry.open() as registry:
+        registry.approve(COURSE, "Prof. Wren", date.today())
+    result = record_seat(folder, 2)
+    assert result.exit_code == 0, result.output
+    assert_one_sentence(result.stderr, "number 1 is there too", kind="warning")
+    with Registry.open() as registry:
+        assert registry.students.on_record(COURSE)[0].seat is not None
 
 
 def test_a_registry_that_cannot_be_read_is_no_permission(clips, tmp_path, home):

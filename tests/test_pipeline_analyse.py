@@ -13,14 +13,16 @@ from clips import make_clip
 
 from consent.policy import CoverPolicy, Zone
 from models.registry import WeightsFile
-from pipeline.analyse import Analysis, _covers, _opted_out, analyse
+from pipeline.analyse import Analysis, _covers, analyse
 from pipeline.detect import Detections
+from pipeline.passers_by import GLIMPSE_HOLD_S
 from pipeline.progress import Silent
-from pipeline.render import COVER_GAP_S
+from pipeline.render import COVER_GAP_S, covers_over_time
 from pipeline.session import BEHAVIOUR_PREFIX, BOX, FACE_CUES, HEAD_BOX, HEAD_POSE
 from pipeline.settings import Settings
 from pipeline.timeline import Timeline
 from pipeline.video import VideoReader
+from pipeline.zones import heads_in_zones
 
 NOBODY_SAID_NO = CoverPolicy(False, (), "")
 SEAT = CoverPolicy(False, (Zone(0.0, 0.0, 0.5, 1.0),), "")
@@ -58,12 +60,12 @@ def test_a_track_of_nobody_never_shares_a_cover_with_a_student() -> None:
 
 
 def test_without_a_seat_nobody_is_taken_for_opted_out() -> None:
-    assert not _opted_out(BODIES, NOBODY_SAID_NO, 1280, 720).any()
-    assert _opted_out(np.zeros((0, 4)), SEAT, 1280, 720).shape == (0,)
+    assert not heads_in_zones(BODIES, NOBODY_SAID_NO, 1280, 720).any()
+    assert heads_in_zones(np.zeros((0, 4)), SEAT, 1280, 720).shape == (0,)
 
 
 def test_who_sits_in_the_zone_is_opted_out_and_the_neighbour_is_not() -> None:
-    assert _opted_out(BODIES, SEAT, 1280, 720).tolist() == [True, False]
+    assert heads_in_zones(BODIES, SEAT, 1280, 720).tolist() == [True, False]
 
 
 class TwoSeats:
@@ -116,3 +118,84 @@ def test_the_behaviour_of_those_who_said_no_is_not_read(tmp_path, policy, allowe
     assert len(observed) == 0 or (observed[BEHAVIOUR_PREFIX + "write"] == 1).all()
     expected = {tuple(box) for box, may in zip(TwoSeats.boxes_xyxy.tolist(), allowed, strict=True) if may}
     assert set(observed[list(BOX)].round(1).itertuples(index=False, name=None)) == expected
+
+
+LEFT, RIGHT, EMPTY = SEAT.zones[0], Zone(0.5, 0.0, 1.0, 1.0), Zone(0.0, 0.9, 1.0, 0.9, 0.5, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("zones", "expected", "everyone"),
+    [
+        ((), (), False),
+        ((LEFT,), (LEFT,), False),
+        ((LEFT, RIGHT), (LEFT, RIGHT), False),
+        ((EMPTY,), (), False),  # nobody takes part there, or the student was not there: it may be empty
+        ((EMPTY,), (EMPTY,), True),
+        ((LEFT, EMPTY), (LEFT, EMPTY), True),
+    ],
+)
+def test_where_a_seat_of_somebody_who_said_no_is_empty_everybody_is_covered(
+    tmp_path, zones, expected, everyone
+) -> None:
+    analysis = analysed(tmp_path, TwoSeats(), CoverPolicy(False, zones, "", expected=expected))
+    assert analysis.policy.everyone == everyone
+    assert analysis.policy.zones == zones
+    seen = {LEFT, RIGHT} & set(zones)
+    assert analysis.covers["student"].nunique() == (2 if everyone else len(seen))
+    assert analysis.students == 2 - len(seen)  # the tables keep what may be anybody's, and the warning says so
+    assert [("everybody is covered" in one and "--absent" in one) for one in analysis.warnings] == [True] * everyone
+
+
+class SomebodyWalksBy(TwoSeats):
+    """Two people sit still; from frame 10 on a third walks by below them, and once a bag is seen on the right."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.frame = -1
+
+    def detect(self, images: Sequence[np.ndarray]) -> list[Detections]:
+        return [self._people() for _ in images]
+
+    def _people(self) -> Detections:
+        self.frame += 1
+        boxes, scores = self.boxes_xyxy, [0.9, 0.9]
+        if 10 <= self.frame < 20:
+            x = 8.0 * (self.frame - 10)
+            boxes, scores = np.concatenate([boxes, [[x, 100, x + 20, 140]]]), [*scores, 0.9]
+        if self.frame == 2:
+            boxes, scores = np.concatenate([boxes, [[290, 150, 310, 175]]]), [*scores, 0.2]
+        return Detections(boxes.astype(np.float32), np.array(scores, np.float32), np.zeros((len(boxes), 1), np.float32))
+
+
+@pytest.mark.parametrize("covered_too", [True, False])
+def test_people_who_pass_through_are_covered_and_have_no_rows(tmp_path, covered_too) -> None:
+    clip = make_clip(tmp_path / "clip.mp4", range(40), Fraction(1, 5), rate=5, size=(320, 180))
+    with VideoReader(clip) as reader:
+        policy = CoverPolicy(False, (), "", passers_by=covered_too)
+        analysis = analyse(reader, SomebodyWalksBy(), policy, Settings(), Silent())
+    assert analysis.students == 2
+    observed = analysis.observations[analysis.observations["observed"]]
+    assert set(observed[list(BOX)].round(1).itertuples(index=False, name=None)) == {
+        tuple(box) for box in TwoSeats.boxes_xyxy.tolist()
+    }
+    if not covered_too:
+        assert analysis.covers.empty
+        return
+    timeline = covers_over_time(analysis, Settings())
+    for frame in range(10, 20):
+        middle = 8.0 * (frame - 10) + 10
+        assert any(x1 <= middle <= x2 and y1 <= 105 <= y2 for x1, y1, x2, y2 in timeline.at(frame / 5)[1])
+    bag = (analysis.covers["x1"] > 200) & (analysis.covers["t"] == 0.4)
+    assert bag.sum() == 1
+    assert analysis.covers.loc[bag, "hold_s"].item() == GLIMPSE_HOLD_S
+    seats = TwoSeats.boxes_xyxy[:, [0, 1]] + (30, 10)  # heads of the two who sit
+    for x1, y1, x2, y2 in np.concatenate([timeline.at(t / 5)[1] for t in range(40)]):
+        assert not ((x1 <= seats[:, 0]) & (seats[:, 0] <= x2) & (y1 <= seats[:, 1]) & (seats[:, 1] <= y2)).any()
+
+
+def test_who_was_glimpsed_is_covered_as_long_as_others_where_everybody_is(tmp_path) -> None:
+    clip = make_clip(tmp_path / "clip.mp4", range(40), Fraction(1, 5), rate=5, size=(320, 180))
+    with VideoReader(clip) as reader:
+        analysis = analyse(reader, SomebodyWalksBy(), CoverPolicy(True, (), ""), Settings(), Silent())
+    assert set(analysis.covers["hold_s"]) == {Settings().cover.hold_s}
+    assert analysis.covers["student"].nunique() == 4

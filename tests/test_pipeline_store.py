@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 
 from pipeline.errors import OutputError
 from pipeline.session import ENGAGEMENT, MANIFEST, STATES, Session, SessionError, find_sessions
-from pipeline.store import open_session, session_id
+from pipeline.store import clear_leftovers, open_session, session_id
 
 BIG = pd.DataFrame({"t": np.random.default_rng(0).random(200_000)})
 """About 1.6 MB that no compression makes small."""
@@ -303,3 +304,46 @@ def test_a_disk_that_was_full_before(tiny_disk):
         open_session(tiny_disk / "out", "demo", overwrite=False) as writer,
     ):
         writer.write_table(STATES, pd.DataFrame({"t": [0.0]}))
+
+
+# after a kill
+
+
+def test_nothing_left_nothing_done(tmp_path, make_session):
+    make_session(tmp_path, students=1, seconds=2)
+    before = contents(tmp_path)
+    assert clear_leftovers(tmp_path) == clear_leftovers(tmp_path / "nowhere") == ()
+    assert contents(tmp_path) == before
+
+
+@pytest.mark.parametrize("mend", [lambda out: begin(out, overwrite=True), clear_leftovers], ids=["run", "clear"])
+def test_killed_between_the_renames_the_older_session_gets_its_name_back(tmp_path, make_session, mend):
+    folder = make_session(tmp_path, students=1, seconds=2)
+    before = contents(tmp_path)
+    folder.rename(tmp_path / "demo.replaced.partial")
+    shutil.copytree(tmp_path / "demo.replaced.partial", tmp_path / "demo.partial")
+    mend(tmp_path)
+    assert contents(tmp_path) == before
+
+
+def test_killed_after_the_renames_the_older_session_is_deleted(tmp_path, make_session):
+    folder = make_session(tmp_path, students=1, seconds=2)
+    before = contents(tmp_path)
+    shutil.copytree(folder, tmp_path / "demo.replaced.partial")
+    clear_leftovers(tmp_path, "other")
+    assert len(list(tmp_path.iterdir())) == 2
+    clear_leftovers(tmp_path, "demo")
+    assert contents(tmp_path) == before
+
+
+def test_what_is_being_written_is_left_alone(tmp_path, make_session):
+    folder = make_session(tmp_path, students=1, seconds=2)
+    shutil.copytree(folder, tmp_path / "demo.replaced.partial")
+    with open_session(tmp_path, "demo", overwrite=True) as writer:
+        writer.write_table(STATES, BIG)
+        shutil.copytree(folder, tmp_path / "demo.replaced.partial")
+        assert clear_leftovers(tmp_path) == ("demo",)
+        assert (writer.folder / STATES).exists()
+        assert (tmp_path / "demo.replaced.partial").exists()
+    clear_leftovers(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["demo"]

@@ -191,3 +191,11 @@ def test_between_far_sightings_the_box_moves_and_an_unknown_side_stays_unknown()
     assert Timeline(table, "student", longest_gap_s=10, hold_s=0, span_s=0.5).at(0.5)[1][0, 0] == 25
     spanning = Timeline(table, "student", longest_gap_s=10, hold_s=0, span_s=1.0)
     assert np.array_equal(spanning.at(0.5)[1], [[0, np.nan, 60, 30]], equal_nan=True)
+
+
+def test_a_hold_of_ones_own_comes_before_that_of_all():
+    table = table_of([(1, 0.0, HERE), (2, 0.0, THERE)]).assign(hold_s=[0.1, 3.0])
+    timeline = Timeline(table, "student", longest_gap_s=LONGEST_S, hold_s=HOLD_S)
+    assert [timeline.at(t)[0].tolist() for t in (0.05, 0.4, 2.9, 3.1)] == [[1, 2], [2], [2], []]
+    assert len(timeline) == 2
+    assert len(timeline_of([])) == 0
