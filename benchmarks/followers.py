@@ -24,10 +24,11 @@ from ultralytics.utils.checks import check_yaml
 from benchmarks.identities import NOBODY, Known, Scene
 from pipeline.detect import Detections
 from pipeline.observations import fill_gaps, of_students
-from pipeline.seats import SeatSettings, TrackletBook, assign_students
+from pipeline.seats import SeatSettings, assign_students
 from pipeline.session import BOX
 from pipeline.settings import Settings
 from pipeline.track import Tracker, TrackSettings
+from pipeline.tracklets import TrackletBook
 
 Numbers = list[np.ndarray]
 """Per frame the (n,) number of each box found; 0 is nobody's."""

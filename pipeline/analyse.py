@@ -24,10 +24,11 @@ from pipeline.heads import HeadReader, complete_head_boxes
 from pipeline.observations import ObservationBuffer, fill_gaps, in_contract_order, of_students
 from pipeline.passers_by import GLIMPSE_HOLD_S, passing, seated
 from pipeline.progress import Progress
-from pipeline.seats import SeatSettings, TrackletBook, assign_students
+from pipeline.seats import SeatSettings, assign_students
 from pipeline.session import BOX
 from pipeline.settings import Settings
 from pipeline.track import Tracker
+from pipeline.tracklets import TrackletBook
 from pipeline.video import Frame, VideoInfo, VideoReader, prefetch
 from pipeline.zones import heads_in_zones, mostly
 
@@ -130,7 +131,7 @@ def analyse(
 
     frames_seen, times = list(buffer.frames), list(buffer.times)
     limits = settings.seats.for_clip(len(times), interval)
-    everybody = assign_students(book, limits, interval)
+    everybody = assign_students(book, limits, interval, settings.link)
     rows = buffer.table()
     sitting = seated(rows, everybody, interval)
     policy = policy.with_empty_seats(

@@ -21,6 +21,7 @@ from pipeline.detect import DetectSettings
 from pipeline.errors import InputError
 from pipeline.faces import FaceSettings
 from pipeline.heads import HeadSettings
+from pipeline.link import LinkSettings
 from pipeline.seats import SeatSettings
 from pipeline.track import TrackSettings
 
@@ -37,6 +38,7 @@ class Settings(BaseModel):
     keep_audio: bool = Field(False, description="voices identify people")
     detect: DetectSettings = DetectSettings()
     track: TrackSettings = TrackSettings()
+    link: LinkSettings = LinkSettings()
     seats: SeatSettings = SeatSettings()
     faces: FaceSettings = FaceSettings()
     heads: HeadSettings = HeadSettings()

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 from truth import PEOPLE, WHO_LEAVES, lecture, looks, people
 
-from pipeline.seats import SAMPLES, SPANS, SeatSettings, Tracklet, TrackletBook, assign_students, seat_order
+from pipeline.seats import SeatSettings, assign_students, seat_order
 from pipeline.track import Tracker, TrackSettings
+from pipeline.tracklets import SAMPLES, SPANS, Tracklet, TrackletBook
 
 SETTINGS = SeatSettings()
 INTERVAL = 0.2

@@ -1,0 +1,86 @@
+"""What tracks leave behind: where, when, how sure and what they looked like; in fixed memory, however long it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+SAMPLES = 32
+"""Places remembered per track."""
+
+SPANS = 64
+"""Spans of unbroken sight remembered per track; when there are more, those closest in time are taken for one."""
+
+
+@dataclass
+class Tracklet:
+    """What one track leaves: where, when, how sure and what it looked like."""
+
+    number: int
+    first_t: float
+    last_t: float
+    seen: int = 0
+    score_sum: float = 0.0
+    appearance_sum: np.ndarray | None = None
+    first_box: np.ndarray = field(default_factory=lambda: np.zeros(4))
+    last_box: np.ndarray = field(default_factory=lambda: np.zeros(4))
+    spans: list[tuple[float, float]] = field(default_factory=list)
+    _boxes: list[np.ndarray] = field(default_factory=list)
+    _every: int = 1
+
+    def add(self, t: float, box_xyxy: np.ndarray, score: float, appearance: np.ndarray, unbroken: bool) -> None:
+        """Take in one detection of this track; ``unbroken`` if it was also seen in the analysed frame before."""
+        if self.seen == 0:
+            self.first_box = box_xyxy
+        self.spans.append((self.spans.pop()[0] if self.spans and unbroken else t, t))
+        if len(self.spans) > SPANS:  # wider spans can only keep two tracks apart
+            shortest = min(range(SPANS), key=lambda i: self.spans[i + 1][0] - self.spans[i][1])
+            self.spans[shortest : shortest + 2] = [(self.spans[shortest][0], self.spans[shortest + 1][1])]
+        if self.seen % self._every == 0:
+            self._boxes.append(box_xyxy)
+            if len(self._boxes) > SAMPLES:  # thin out evenly: fixed memory, the whole time covered
+                self._boxes = self._boxes[::2]
+                self._every *= 2
+        self.last_t, self.last_box = t, box_xyxy
+        self.seen += 1
+        self.score_sum += score
+        self.appearance_sum = appearance if self.appearance_sum is None else self.appearance_sum + appearance
+
+    @property
+    def place(self) -> np.ndarray:
+        """Median box (4,) px."""
+        return np.median(self._boxes, axis=0)
+
+    @property
+    def appearance(self) -> np.ndarray:
+        """Mean appearance, unit length."""
+        assert self.appearance_sum is not None
+        return self.appearance_sum / max(float(np.linalg.norm(self.appearance_sum)), 1e-9)
+
+    def seen_with(self, other: Tracklet) -> bool:
+        """Whether both were ever seen at once, so that they cannot be one person."""
+        if self.last_t < other.first_t or other.last_t < self.first_t:
+            return False
+        mine, its = np.array(self.spans), np.array(other.spans)
+        return bool(((mine[:, None, 0] <= its[:, 1]) & (its[:, 0] <= mine[:, None, 1])).any())
+
+
+class TrackletBook:
+    """Collects tracklets while the tracker runs."""
+
+    def __init__(self) -> None:
+        self._tracklets: dict[int, Tracklet] = {}
+        self._last_t = float("-inf")
+
+    def add(self, t: float, numbers: np.ndarray, boxes_xyxy: np.ndarray, scores: np.ndarray, looks: np.ndarray) -> None:
+        """Take in the tracked people of one frame (n each); number 0 is nobody."""
+        for number, box, score, look in zip(numbers.tolist(), boxes_xyxy, scores, looks, strict=True):
+            if number:
+                tracklet = self._tracklets.setdefault(number, Tracklet(number, t, t))
+                tracklet.add(t, box, float(score), look, unbroken=tracklet.last_t == self._last_t)
+        self._last_t = t
+
+    def __iter__(self) -> Iterator[Tracklet]:
+        return iter(self._tracklets.values())
