@@ -16,21 +16,22 @@ from models.anomaly import unusual_spans
 from models.state_model import posterior
 from pipeline import appearance
 from pipeline.anonymise import regions_to_cover
+from pipeline.camera import Camera
+from pipeline.camera_path import CameraPath
 from pipeline.cues import add_motion, seconds
 from pipeline.detect import Detections, Detector, choose_device
 from pipeline.errors import VideoError
 from pipeline.faces import FaceReader, Faces
 from pipeline.heads import HeadReader, complete_head_boxes
+from pipeline.identity import camera_warnings, in_own_scene, people_of, whole_people
 from pipeline.observations import ObservationBuffer, fill_gaps, in_contract_order, of_students
 from pipeline.passers_by import GLIMPSE_HOLD_S, passing, seated
 from pipeline.progress import Progress
-from pipeline.seats import SeatSettings, assign_students
-from pipeline.session import BOX
+from pipeline.scene_tracks import SceneTracks
+from pipeline.seats import SeatSettings
 from pipeline.settings import Settings
-from pipeline.track import Tracker
-from pipeline.tracklets import TrackletBook
 from pipeline.video import Frame, VideoInfo, VideoReader, prefetch
-from pipeline.zones import heads_in_zones, mostly
+from pipeline.zones import heads_in_seats, mostly
 
 
 @dataclass
@@ -49,6 +50,7 @@ class Analysis:
         students: number of students.
         warnings: what the user should know about the video.
         policy: whom the render has to cover, now that the lecture is known.
+        camera: how it moved; ``None`` where that is not known.
         stage_seconds: wall time of detection, tracking, faces and tables.
     """
 
@@ -64,6 +66,7 @@ class Analysis:
     students: int
     warnings: list[str]
     policy: CoverPolicy
+    camera: CameraPath | None = None
     stage_seconds: dict[str, float] = field(default_factory=dict)
 
 
@@ -94,8 +97,8 @@ def analyse(
     """
     info = reader.info
     interval = interval_s(settings, info.fps)
-    tracker = Tracker(settings.track, interval)
-    book = TrackletBook()
+    camera, path = Camera(settings.camera), CameraPath(info.width, info.height)
+    followed = SceneTracks(settings.track, interval)
     buffer = ObservationBuffer(detector.behaviour_names)
     watch = _Stopwatch()
     head_reader = HeadReader(settings.heads, choose_device(settings.device))
@@ -113,10 +116,12 @@ def analyse(
             watch.lap("detect")
             for frame, found in zip(batch, found_in, strict=True):
                 looks = appearance.describe(frame.image, found.boxes_xyxy)
-                tracks = tracker.update(frame.t, found, looks)
-                book.add(frame.t, tracks, found.boxes_xyxy, found.scores, looks)
+                view = camera.look(frame.image)
+                path.add(frame.t, view)
+                tracks = followed.follow(frame.t, view, found, looks)
                 watch.lap("track")
-                allowed = ~heads_in_zones(found.boxes_xyxy, policy, info.width, info.height)
+                to_first = view.to_scene if view.scene == 0 else None
+                allowed = ~heads_in_seats(found.boxes_xyxy, to_first, policy, info.width, info.height)
                 read = detector.read_behaviours(frame.image, found, allowed)
                 watch.lap("behaviours")
                 faces = _read_faces(face_reader, head_reader, frame, found, tracks, allowed)
@@ -129,24 +134,31 @@ def analyse(
         raise VideoError(f"{info.name}: no frame could be decoded; export the recording again as MP4")
     watch.lap("decode")
 
+    path.join(camera.links)
+    people = people_of(followed.by_scene(camera.links), path, settings, interval)
+    everybody = people.person_of
     frames_seen, times = list(buffer.frames), list(buffer.times)
     limits = settings.seats.for_clip(len(times), interval)
-    everybody = assign_students(book, limits, interval, settings.link)
     rows = buffer.table()
-    sitting = seated(rows, everybody, interval)
+    in_room = path.in_room(rows)
+    sitting = seated(in_room, everybody, interval, people.scene_of)
     policy = policy.with_empty_seats(
-        _empty_seats(rows[rows["track"].isin(list(sitting))], policy, info, limits, interval)
+        _empty_seats(rows[rows["track"].isin(list(sitting))], policy, path, limits, interval)
     )
-    hidden, student_of = _split_opted_out(rows, sitting, policy, info)
-    observations = complete_head_boxes(
-        fill_gaps(of_students(rows[~hidden], student_of), frames_seen, times, settings.max_fill_s)
+    hidden, student_of = _split_opted_out(rows, sitting, policy, path)
+    observations = fill_gaps(
+        of_students(in_room[~hidden], people.parts(student_of)), frames_seen, times, settings.max_fill_s
     )
+    observations = complete_head_boxes(in_own_scene(observations, path))
     observations["motion"] = add_motion(observations)
+    events = unusual_spans(_places(observations), settings.anomaly)
+    observations, events = whole_people(observations), whole_people(events)
     to_cover, glimpses = _to_cover(rows, hidden, sitting, everybody, policy)
-    covers = _covers(to_cover, everybody, settings, glimpses)
+    covers = _covers(to_cover, people.parts(), settings, glimpses)
     cues = seconds(observations, reader.duration, interval, settings.cues)
     states = posterior(cues, settings.profile, settings.states)
-    events = unusual_spans(_places(observations), settings.anomaly)
+    warnings = [*reader.warnings, *_doubts(policy)]
+    warnings += camera_warnings(path, people.strangers, policy, reader.duration)
     watch.lap("tables")
     return Analysis(
         info=info,
@@ -154,13 +166,14 @@ def analyse(
         duration_s=reader.duration,
         interval_s=interval,
         analysed_frames=len(frames_seen),
-        observations=in_contract_order(observations),
+        observations=in_contract_order(path.in_picture(observations)),
         states=states,
         events=events,
         covers=covers,
         students=len(set(student_of.values())),
-        warnings=[*reader.warnings, *_doubts(policy)],
+        warnings=warnings,
         policy=policy,
+        camera=path,
         stage_seconds=watch.seconds,
     )
 
@@ -193,16 +206,19 @@ def _read_faces(
 
 
 def _split_opted_out(
-    rows: pd.DataFrame, student_of: dict[int, int], policy: CoverPolicy, info: VideoInfo
+    rows: pd.DataFrame, student_of: dict[int, int], policy: CoverPolicy, path: CameraPath
 ) -> tuple[np.ndarray, dict[int, int]]:
     """Rows (mask) of people who opted out, and the other students renumbered without gaps.
 
     A student counts as opted out when most of the rows lie in an opted-out zone; rows of others within a zone are
-    hidden one by one, because whoever it is may be the one who said no.
+    hidden one by one, because whoever it is may be the one who said no. So are all rows of times at which it is not
+    known where the camera looks.
     """
-    in_zone = heads_in_zones(rows[list(BOX)].to_numpy(float), policy, info.width, info.height)
+    in_zone = path.heads_in_seats(rows, policy)
     student = rows["track"].map(student_of)
-    gone = mostly(in_zone, student)
+    known = path.known_at(rows["t"].to_numpy(float))
+    gone = mostly(in_zone[known], student[known])
+    gone |= mostly(in_zone[~known], student[~known]) - set(student[known].dropna().astype(int))
     hidden = in_zone | student.isin(gone).to_numpy()
     left = sorted(set(student_of.values()) - gone)
     number = {old: new for new, old in enumerate(left, start=1)}
@@ -210,17 +226,16 @@ def _split_opted_out(
 
 
 def _empty_seats(
-    students: pd.DataFrame, policy: CoverPolicy, info: VideoInfo, limits: SeatSettings, interval_s: float
+    students: pd.DataFrame, policy: CoverPolicy, path: CameraPath, limits: SeatSettings, interval_s: float
 ) -> int:
     """In how many of the zones where a student who said no is expected nobody was found, or too briefly to be somebody.
 
     ``students``: rows of tracks of students. The camera may have moved, or the student may not have been there.
     """
-    boxes = students[list(BOX)].to_numpy(float)
-    found = [
-        int(heads_in_zones(boxes, replace(policy, zones=(zone,)), info.width, info.height).sum())
-        for zone in policy.expected
-    ]
+    if not policy.expected:
+        return 0
+    known = students[path.known_at(students["t"].to_numpy(float))]
+    found = [int(path.heads_in_seats(known, replace(policy, zones=(zone,))).sum()) for zone in policy.expected]
     return sum(count < limits.min_sightings or count * interval_s < limits.min_seen_s for count in found)
 
 

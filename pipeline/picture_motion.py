@@ -141,7 +141,7 @@ def by_words(key: Picture, now: Picture) -> np.ndarray | None:
 def _words(one: Picture) -> tuple[np.ndarray, np.ndarray]:
     if one.words is None:
         orb = cv2.ORB.create(500, scaleFactor=1.2, nlevels=5, edgeThreshold=15, patchSize=21, fastThreshold=8)
-        points, bits = orb.detectAndCompute(one.flat, None)
+        points, bits = orb.detectAndCompute(one.flat, np.full(one.flat.shape, 255, np.uint8))
         places = np.array([point.pt for point in points], np.float32).reshape(-1, 2)
         one.words = places, np.zeros((0, 32), np.uint8) if bits is None else bits
     return one.words
@@ -206,3 +206,13 @@ def inverse(place: np.ndarray) -> np.ndarray:
 def moved(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:
     """Points (n, 2) moved by a (3, 3) matrix."""
     return points @ matrix[:2, :2].T + matrix[:2, 2]
+
+
+def moved_boxes(matrix: np.ndarray, boxes_xyxy: np.ndarray) -> np.ndarray:
+    """Boxes (n, 4) px moved by one (3, 3) similarity, kept upright."""
+    if np.array_equal(matrix, EYE):
+        return boxes_xyxy
+    middle, half = (boxes_xyxy[:, :2] + boxes_xyxy[:, 2:]) / 2, (boxes_xyxy[:, 2:] - boxes_xyxy[:, :2]) / 2
+    middle = middle @ matrix[:2, :2].T + matrix[:2, 2]
+    half = half * np.hypot(matrix[0, 0], matrix[1, 0])
+    return np.concatenate([middle - half, middle + half], axis=1).astype(boxes_xyxy.dtype)

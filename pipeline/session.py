@@ -90,6 +90,16 @@ class Counts(BaseModel):
     events: int = Field(ge=0)
 
 
+class CameraSummary(BaseModel):
+    """What a session's manifest says of the camera."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    scenes: int = Field(1, ge=1, description="views between which the camera was not followed")
+    moved: bool = Field(False, description="whether seats on record are elsewhere in parts of the video")
+    lost_s: float = Field(0.0, ge=0, description="s of the video in which it is not known where seats on record are")
+
+
 class AuditResult(str, Enum):
     """What the check for faces in the finished video came to; ``audit.json`` has the details."""
 
@@ -130,6 +140,7 @@ class Manifest(BaseModel):
     )
     audit: AuditResult | None = Field(default=None, description="of the covers; none in sessions made before it")
     counts: Counts
+    camera: CameraSummary | None = Field(default=None, description="how it moved; none in sessions made before it")
     engagement: EngagementSummary
     stage_seconds: dict[str, float] = Field(default_factory=dict, description="wall time of each stage")
     warnings: list[str] = Field(default_factory=list)

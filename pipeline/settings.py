@@ -16,12 +16,14 @@ from models.state_model import StateSettings
 from models.states import Profile, State
 from pipeline.anonymise import CoverSettings
 from pipeline.audit import AuditSettings
+from pipeline.camera import CameraSettings
 from pipeline.cues import CueSettings
 from pipeline.detect import DetectSettings
 from pipeline.errors import InputError
 from pipeline.faces import FaceSettings
 from pipeline.heads import HeadSettings
 from pipeline.link import LinkSettings
+from pipeline.scenes import SceneSettings
 from pipeline.seats import SeatSettings
 from pipeline.track import TrackSettings
 
@@ -37,9 +39,11 @@ class Settings(BaseModel):
     device: str = Field("auto", description="auto, cpu or cuda:N")
     keep_audio: bool = Field(False, description="voices identify people")
     detect: DetectSettings = DetectSettings()
+    camera: CameraSettings = CameraSettings()
     track: TrackSettings = TrackSettings()
     link: LinkSettings = LinkSettings()
     seats: SeatSettings = SeatSettings()
+    scenes: SceneSettings = SceneSettings()
     faces: FaceSettings = FaceSettings()
     heads: HeadSettings = HeadSettings()
     cues: CueSettings = CueSettings()

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
+
+from pipeline.picture_motion import moved_boxes
 
 SAMPLES = 32
 """Places remembered per track."""
@@ -58,6 +60,11 @@ class Tracklet:
         """Mean appearance, unit length."""
         assert self.appearance_sum is not None
         return self.appearance_sum / max(float(np.linalg.norm(self.appearance_sum)), 1e-9)
+
+    def moved(self, matrix: np.ndarray) -> Tracklet:
+        """The same in other coordinates: boxes moved by a (3, 3) similarity."""
+        boxes = moved_boxes(matrix, np.array([self.first_box, self.last_box, *self._boxes]))
+        return replace(self, first_box=boxes[0], last_box=boxes[1], _boxes=list(boxes[2:]))
 
     def seen_with(self, other: Tracklet) -> bool:
         """Whether both were ever seen at once, so that they cannot be one person."""

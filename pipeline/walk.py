@@ -91,7 +91,14 @@ def _written_and_checked(
     def check(tell: Tell) -> Audit:
         begun = time.perf_counter()
         checked = audit(
-            out, analysis.policy, covers, settings.audit, progress, expected_frames=analysis.frames, tell=tell
+            out,
+            analysis.policy,
+            covers,
+            settings.audit,
+            progress,
+            expected_frames=analysis.frames,
+            tell=tell,
+            camera=analysis.camera,
         )
         seconds["audit"] += time.perf_counter() - begun
         return checked
@@ -134,6 +141,7 @@ def _manifest(
             analysed_frames=analysis.analysed_frames,
             events=len(analysis.events),
         ),
+        camera=None if analysis.camera is None else analysis.camera.summary(analysis.duration_s),
         engagement=summary,
         stage_seconds={stage: round(seconds, 3) for stage, seconds in analysis.stage_seconds.items()},
         warnings=analysis.warnings,
