@@ -87,6 +87,7 @@ def take_out(folder: Path, who: Who, originals: Originals, remake: Remake, progr
         return settled
     with open_session(folder.parent, folder.name, overwrite=True) as writer:
         session = Session.open(folder)  # now nobody else writes it
+        who = placed(session, who)
         if retention.Kind.TABLES in session.manifest.purged:
             outcome = _without_anybody(session, who, writer)
         else:
@@ -97,12 +98,21 @@ def take_out(folder: Path, who: Who, originals: Originals, remake: Remake, progr
     return outcome
 
 
+def placed(session: Session, who: Who) -> Who:
+    """``who`` as far as it is known in this session: where its camera moved, a seat on record is no place in it."""
+    camera = session.manifest.camera
+    if who.zone is None or who.number is not None or camera is None or not camera.moved:
+        return who
+    return replace(who, zone=None)
+
+
 def standing(session: Session, who: Who) -> Outcome | None:
     """Why there is nothing to do in a session, ``None`` where there is.
 
     Raises:
         SessionError: the session is damaged, or has no student of that number.
     """
+    who = placed(session, who)
     listed = who.withdrawal in session.manifest.withdrawals
     if retention.Kind.TABLES in (purged := session.manifest.purged):
         if retention.Kind.ANNOTATED_VIDEO not in purged:

@@ -363,3 +363,17 @@ def test_settings_that_this_version_does_not_know_are_passed_over():
     settings = settings_on_record(config, Settings().profile)
     assert (settings.rate, settings.cover.margin, settings.detect) == (2.0, 0.5, Settings().detect)
     assert settings.profile is Settings().profile
+
+
+def test_where_the_camera_moved_a_seat_on_record_is_no_place_and_everybody_is_covered(tmp_path):
+    moved = {"scenes": 2, "moved": True, "lost_s": 1.0}
+    folder, _ = lecture(tmp_path / "sessions", camera=moved)
+    outcome = withdraw(folder, Who("withdrawal-1", seat(2)))
+    assert (outcome.kind, outcome.finished) == (Kind.EVERYBODY, False)
+    assert all(max(blue(Session.open(folder).video, student)) == 0 for student in (1, 2, 3))
+    assert withdraw(folder, Who("withdrawal-1", number=2)).kind is Kind.REMOVED
+
+
+def test_a_camera_that_never_moved_has_seats(tmp_path):
+    folder, _ = lecture(tmp_path / "sessions", camera={"scenes": 1, "moved": False, "lost_s": 0.0})
+    assert withdraw(folder, Who("withdrawal-1", seat(2))).kind is Kind.REMOVED
