@@ -6,7 +6,6 @@ Heavy imports happen inside the commands, so that ``engage --help`` answers at o
 from __future__ import annotations
 
 import shlex
-import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -227,6 +226,7 @@ def withdraw(
     from pipeline.errors import InputError
     from pipeline.progress import Bars
     from pipeline.search import Originals
+    from pipeline.stopping import Stop
     from pipeline.withdrawal import Remake
     from reports.formula import WEIGHTS_KEY
     from reports.report import write_report
@@ -237,11 +237,11 @@ def withdraw(
     kept = Originals(originals or ())
     default = Path("sessions")
     folders = sessions or ([default] if default.is_dir() else [])
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite kill cleans up like Ctrl-C
+    stop = Stop.listen()
     remake = Remake(lambda manifest: scorer(manifest.config.get(WEIGHTS_KEY) or {}), write_report)
     with Registry.open() as registry:
         withdrawal = registry.withdrawals.begin(course, student)
-        with Bars(console) as bars:
+        with Bars(console, stop) as bars:
             cleared = clear(withdrawal, registry.sessions.of_course(course), folders, kept, remake, bars, picked)
         for noted, folder in cleared.found.moved:
             registry.sessions.moved(noted, folder)
@@ -263,9 +263,10 @@ def _run(videos: list[Path], settings: Settings, permission: Permission, *, out:
     """Process lectures one after another; one that fails does not stop the rest, but decides the exit code."""
     from pipeline.detect import UltralyticsDetector
     from pipeline.progress import Bars
+    from pipeline.stopping import Stop
     from pipeline.video import VideoReader
 
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite kill cleans up like Ctrl-C
+    stop = Stop.listen()
     detector: Detector | None = None
     worst = 0
     for video in videos:
@@ -273,7 +274,7 @@ def _run(videos: list[Path], settings: Settings, permission: Permission, *, out:
             with VideoReader(video) as reader:
                 # only once a video is known to be readable: loading takes seconds
                 detector = detector or UltralyticsDetector(settings.detect, settings.device)
-                with Bars(console) as bars:
+                with Bars(console, stop) as bars:
                     session = process(reader, detector, settings, permission, out, overwrite=overwrite, progress=bars)
         except Exception as error:
             code = foreseen(error)

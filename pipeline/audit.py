@@ -171,10 +171,7 @@ def audit(
         result=AuditResult.NEEDS_REVIEW if leaks.count or problems else AuditResult.PASSED,
         looked_at=where,
         detectors=detectors,
-        thresholds={
-            "mediapipe": settings.mediapipe_confidence,
-            "yunet": settings.yunet_score,
-        },
+        thresholds=settings.model_dump(include=set(FindSettings.model_fields) - {"tile_px"}),
         frames=frames,
         frames_with_leaks=leaks.frames,
         leak_count=leaks.count,

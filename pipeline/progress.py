@@ -19,6 +19,8 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from pipeline.stopping import Stop
+
 Advance = Callable[[int], None]
 
 
@@ -46,9 +48,13 @@ class _FramesPerSecond(ProgressColumn):
 
 
 class Bars:
-    """Progress bars with frames per second and time left, one line per stage."""
+    """Progress bars with frames per second and time left, one line per stage.
 
-    def __init__(self, console: Console) -> None:
+    Work ends at its next frame where a library swallowed the user's wish to stop (see ``Stop``).
+    """
+
+    def __init__(self, console: Console, stop: Stop | None = None) -> None:
+        self._stop = stop or Stop()
         self._bars = RichProgress(
             TextColumn("[bold]{task.description}"),
             BarColumn(bar_width=None),
@@ -69,6 +75,12 @@ class Bars:
     def stage(self, name: str, total: int | None) -> Iterator[Advance]:
         """See ``Progress.stage``."""
         task = self._bars.add_task(name, total=total or 0)
-        yield lambda count: self._bars.advance(task, count)
+
+        def advance(count: int) -> None:
+            self._stop.check()
+            self._bars.advance(task, count)
+
+        self._stop.check()
+        yield advance
         done = self._bars.tasks[task].completed
         self._bars.update(task, total=done, completed=done)

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from clips import make_clip
 
+from consent.policy import CoverPolicy
 from models.states import Profile, State
 from pipeline.analyse import Analysis
 from pipeline.anonymise import regions_to_cover
@@ -157,6 +158,7 @@ def lecture(
         info=info, frames=seconds * FPS, duration_s=float(seconds), interval_s=0.2, analysed_frames=seconds * 5,
         observations=everybody[~hidden].reset_index(drop=True), states=spoken, events=events,
         covers=regions_to_cover(everybody[hidden], SETTINGS.cover), students=len(left), warnings=[],
+        policy=CoverPolicy(False, (), ""),
     )  # fmt: skip
     engagement, mean = score(spoken, Profile.FULL)
     fields: dict[str, Any] = {

@@ -190,7 +190,7 @@ def test_every_uncovered_face_is_listed_with_frame_time_and_place(plain):
         x, y = (leak.box[0] + leak.box[2]) / 2, (leak.box[1] + leak.box[3]) / 2
         assert any(x1 <= x <= x2 and y1 <= y <= y2 for x1, y1, x2, y2 in everybody(leak.frame))
     assert {"mediapipe", "centerface"} <= set(result.detectors)
-    assert set(FindSettings.model_fields) == set(result.thresholds)
+    assert set(FindSettings.model_fields) == {*result.thresholds, "tile_px"}
 
 
 def test_no_more_than_the_first_leaks_are_listed_but_all_are_counted(tmp_path):
