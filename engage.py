@@ -118,6 +118,13 @@ def run(
     device: Annotated[str | None, typer.Option(help="auto, cpu or cuda:N; auto by default.")] = None,
     backend: Annotated[str | None, typer.Option(help="auto, torch or openvino; auto by default.")] = None,
     config: Annotated[Path | None, typer.Option(help="YAML with any setting.")] = None,
+    students: Annotated[
+        int | None, typer.Option(min=1, help="Students in the room, if somebody counted them; staff not.")
+    ] = None,
+    staff_zone: Annotated[
+        list[str] | None,
+        typer.Option(help="x1,y1,x2,y2 (shares): whoever is mostly there is staff, no student; may be repeated."),
+    ] = None,
     absent: Annotated[
         list[str] | None,
         typer.Option(help="Pseudonym of a student who said no and was not there; may be repeated."),
@@ -148,6 +155,8 @@ def run(
         detect__weights=detector,
         detect__imgsz=imgsz,
         detect__backend=backend,
+        students=students,
+        staff__zones=staff_zone,
     )
     purposes = purposes_of_run(purpose or (), settings.blur)
     day = checked_lecture_day(lecture_day, date.today())

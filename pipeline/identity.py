@@ -27,11 +27,13 @@ class People:
         person_of: track -> person, from 1, by seat in the first picture; who is seen in other scenes only comes after.
         scene_of: track -> scene, of all tracks.
         strangers: how many were found after a cut who look like nobody before it.
+        pieces: what all tracks left.
     """
 
     person_of: dict[int, int]
     scene_of: dict[int, int] = field(default_factory=dict)
     strangers: int = 0
+    pieces: list[Tracklet] = field(default_factory=list)
 
     def parts(self, person_of: Mapping[int, int] | None = None) -> dict[int, int]:
         """Track -> key of the person in the track's scene; see ``PART``."""
@@ -65,7 +67,7 @@ def people_of(pieces: Mapping[int, list[Tracklet]], path: CameraPath, settings: 
     person_of = {
         track: number for number, index in enumerate(order, start=1) for seen in people[index] for track in seen.tracks
     }
-    return People(person_of, scene_of, strangers)
+    return People(person_of, scene_of, strangers, [piece for tracks in pieces.values() for piece in tracks])
 
 
 def _order(people: list[list[Seen]], row_gap: float) -> list[int]:

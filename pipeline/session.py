@@ -85,6 +85,7 @@ class Counts(BaseModel):
     """How much was seen and made."""
 
     students: int = Field(ge=0)
+    staff: int = Field(default=0, ge=0, description="people who are no students; they are in no table")
     frames: int = Field(ge=0, description="frames of the source, all of them in the annotated video")
     analysed_frames: int = Field(ge=0)
     events: int = Field(ge=0)

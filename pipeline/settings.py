@@ -25,6 +25,7 @@ from pipeline.heads import HeadSettings
 from pipeline.link import LinkSettings
 from pipeline.scenes import SceneSettings
 from pipeline.seats import SeatSettings
+from pipeline.staff import StaffSettings
 from pipeline.track import TrackSettings
 
 
@@ -36,6 +37,7 @@ class Settings(BaseModel):
     profile: Profile = Field(Profile.FULL, description="states that may be emitted")
     blur: Blur = Field(Blur.OPTED_OUT, description="whose heads are covered")
     rate: float = Field(5.0, gt=0, le=60, description="analysed frames per second; all frames are rendered")
+    students: int | None = Field(None, ge=1, description="students in the room, where somebody counted; staff not")
     device: str = Field("auto", description="auto, cpu or cuda:N")
     keep_audio: bool = Field(False, description="voices identify people")
     detect: DetectSettings = DetectSettings()
@@ -44,6 +46,7 @@ class Settings(BaseModel):
     link: LinkSettings = LinkSettings()
     seats: SeatSettings = SeatSettings()
     scenes: SceneSettings = SceneSettings()
+    staff: StaffSettings = StaffSettings()
     faces: FaceSettings = FaceSettings()
     heads: HeadSettings = HeadSettings()
     cues: CueSettings = CueSettings()

@@ -137,6 +137,7 @@ def _manifest(
         audit=checked.result,
         counts=Counts(
             students=analysis.students,
+            staff=analysis.staff["student"].nunique(),
             frames=analysis.frames,
             analysed_frames=analysis.analysed_frames,
             events=len(analysis.events),
