@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import islice
@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from consent.policy import CoverPolicy
+from consent.zones import Zone
 from models.anomaly import unusual_spans
 from models.state_model import posterior
 from pipeline import appearance
@@ -24,11 +25,12 @@ from pipeline.faces import FaceReader, Faces
 from pipeline.head_count import too_few, with_head_count
 from pipeline.heads import HeadReader, complete_head_boxes
 from pipeline.hiding import covers_of, doubts, empty_seats, mostly_in_seats, rows_to_cover, split_opted_out
-from pipeline.identity import camera_warnings, in_own_scene, people_of, whole_people
+from pipeline.identity import camera_warnings, in_own_scene, people_of, renumbered, whole_people
 from pipeline.observations import ObservationBuffer, fill_gaps, in_contract_order, of_students
 from pipeline.passers_by import seated
 from pipeline.progress import Progress
 from pipeline.scene_tracks import SceneTracks
+from pipeline.seat_plan import SeatPlan, by_seat, plan_of
 from pipeline.session import BOX
 from pipeline.settings import Settings
 from pipeline.staff import staff_of
@@ -52,6 +54,7 @@ class Analysis:
         students: number of students.
         warnings: what the user should know about the video.
         policy: whom the render has to cover, now that the lecture is known.
+        seats: where each student sits; ``None`` where that is not known.
         staff: people who are no students, as they are drawn: ``t``, ``student`` (a key per person), ``x1 y1 x2 y2``.
         camera: how it moved; ``None`` where that is not known.
         stage_seconds: wall time of detection, tracking, faces and tables.
@@ -69,6 +72,7 @@ class Analysis:
     students: int
     warnings: list[str]
     policy: CoverPolicy
+    seats: SeatPlan | None = None
     staff: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=["t", "student", *BOX], dtype=float))
     camera: CameraPath | None = None
     stage_seconds: dict[str, float] = field(default_factory=dict)
@@ -88,9 +92,16 @@ class _Stopwatch:
 
 
 def analyse(
-    reader: VideoReader, detector: Detector, policy: CoverPolicy, settings: Settings, progress: Progress
+    reader: VideoReader,
+    detector: Detector,
+    policy: CoverPolicy,
+    settings: Settings,
+    progress: Progress,
+    seat_map: Mapping[str, Zone] | None = None,
 ) -> Analysis:
     """Run pass 1.
+
+    Numbers are by seat: those of the map's seats where one is given, else front row first, from left to right.
 
     People in a zone of somebody who opted out are followed, so that they can be covered, and nothing else: neither
     their faces nor their behaviour are read, and no row is made for them. Where nobody is found in the seat of a
@@ -163,6 +174,12 @@ def analyse(
     observations["motion"] = add_motion(observations)
     events = unusual_spans(_places(observations), settings.anomaly)
     observations, events = whole_people(observations), whole_people(events)
+    in_first = observations[path.known_at(observations["t"].to_numpy(float)) & observations["observed"]]
+    if seat_map:
+        number = by_seat(in_first, (info.width, info.height), seat_map)
+        for one in sorted(set(student_of.values()) - set(number)):  # never seen in the first picture
+            number[one] = max(number.values(), default=0) + 1
+        observations, events, in_first = (renumbered(one, number) for one in (observations, events, in_first))
     to_cover, glimpses = rows_to_cover(rows, hidden, sitting | teaching, everybody, policy)
     covers = covers_of(to_cover, people.parts(), settings, glimpses)
     cues = seconds(observations, reader.duration, interval, settings.cues)
@@ -183,6 +200,7 @@ def analyse(
         students=len(set(student_of.values())),
         warnings=warnings,
         policy=policy,
+        seats=plan_of(in_first, (info.width, info.height), seat_map, policy.zones),
         staff=_boxes_of(rows[~hidden], teaching),
         camera=path,
         stage_seconds=watch.seconds,

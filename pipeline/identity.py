@@ -104,6 +104,14 @@ def in_own_scene(parts: pd.DataFrame, path: CameraPath) -> pd.DataFrame:
     return parts[path.scene_at(parts["t"].to_numpy(float)) == parts["student"] // PART].reset_index(drop=True)
 
 
+def renumbered(rows: pd.DataFrame, number: Mapping[int, int]) -> pd.DataFrame:
+    """Rows of students under other numbers, by student and time where they have one."""
+    if rows.empty:
+        return rows
+    table = rows.assign(student=rows["student"].map(dict(number)).astype(rows["student"].dtype))
+    return table.sort_values(["student", "frame"], kind="stable", ignore_index=True) if "frame" in table else table
+
+
 def whole_people(parts: pd.DataFrame) -> pd.DataFrame:
     """Rows by student again instead of by student and scene."""
     table = parts.assign(student=(parts["student"] % PART).astype(parts["student"].dtype))

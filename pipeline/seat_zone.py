@@ -83,6 +83,11 @@ def time_on_seat(centres: np.ndarray, side: float, interval_s: float) -> float:
     return float(_near(centres, _densest(centres, side), side).sum()) * interval_s
 
 
+def seat_middle(centres: np.ndarray, side: float) -> np.ndarray:
+    """Where (2,) one person's head mostly is, by its places (n, 2) px and the side of its region, px."""
+    return _densest(centres, side)
+
+
 def seat_box(centres: np.ndarray, side: float) -> np.ndarray:
     """The box (4,) around the places (n, 2) where a head mostly is, with a margin; walks away from it are left out.
 

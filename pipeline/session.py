@@ -32,11 +32,12 @@ ENGAGEMENT = "engagement.csv"
 VIDEO = "annotated.mp4"
 AUDIT = "audit.json"
 REPORT = "report.pdf"
-FILES = (MANIFEST, OBSERVATIONS, STATES, EVENTS, ENGAGEMENT, VIDEO, AUDIT, REPORT)
+SEATS = "seats.json"
+FILES = (MANIFEST, OBSERVATIONS, STATES, EVENTS, ENGAGEMENT, VIDEO, AUDIT, REPORT, SEATS)
 
 PARTS = {
     Kind.ANNOTATED_VIDEO: (VIDEO, AUDIT),
-    Kind.TABLES: (OBSERVATIONS, STATES, EVENTS, ENGAGEMENT, REPORT),
+    Kind.TABLES: (OBSERVATIONS, STATES, EVENTS, ENGAGEMENT, REPORT, SEATS),
 }
 """What each kind of data in a session is made of, as the consent forms name them: "annotated video", and "tables and
 report". ``audit.json`` goes with the video because it tells where faces show in that video."""

@@ -22,11 +22,13 @@ from pipeline.progress import Progress
 from pipeline.redraw import redraw
 from pipeline.render import class_by_second, covers_over_time, render
 from pipeline.search import Originals
+from pipeline.seat_plan import read_plan
 from pipeline.session import (
     AUDIT,
     ENGAGEMENT,
     EVENTS,
     OBSERVATIONS,
+    SEATS,
     STATES,
     VIDEO,
     AuditResult,
@@ -169,6 +171,8 @@ def _write(
             words += f"; the video was made anew from {source.name}"
         elif known:
             words += "; covered on the annotated video"
+    if (seats := read_plan(session)) is not None:
+        writer.write_json(SEATS, seats.without(parts.students))
     writer.write_table(OBSERVATIONS, after.observations)
     writer.write_table(STATES, after.states)
     writer.write_table(EVENTS, after.events)
