@@ -25,7 +25,15 @@ from pipeline.faces import FaceReader, Faces
 from pipeline.head_count import too_few, with_head_count
 from pipeline.heads import HeadReader, complete_head_boxes
 from pipeline.hiding import covers_of, doubts, empty_seats, mostly_in_seats, rows_to_cover, split_opted_out
-from pipeline.identity import camera_warnings, in_own_scene, people_of, renumbered, whole_people
+from pipeline.identity import (
+    camera_warnings,
+    in_own_scene,
+    people_of,
+    renumbered,
+    swap_warnings,
+    whole_people,
+    with_doubts,
+)
 from pipeline.observations import ObservationBuffer, fill_gaps, in_contract_order, of_students
 from pipeline.passers_by import seated
 from pipeline.progress import Progress
@@ -174,6 +182,8 @@ def analyse(
     observations["motion"] = add_motion(observations)
     events = unusual_spans(_places(observations), settings.anomaly)
     observations, events = whole_people(observations), whole_people(events)
+    person_of = {number: everybody[track] for track, number in student_of.items()}
+    observations = with_doubts(observations, observations["student"].map(person_of), people.doubtful)
     in_first = observations[path.known_at(observations["t"].to_numpy(float)) & observations["observed"]]
     if seat_map:
         number = by_seat(in_first, (info.width, info.height), seat_map)
@@ -185,6 +195,7 @@ def analyse(
     cues = seconds(observations, reader.duration, interval, settings.cues)
     states = posterior(cues, settings.profile, settings.states)
     warnings = [*reader.warnings, *doubts(policy), *too_few(len(set(sitting.values())), settings.students)]
+    warnings += swap_warnings(observations)
     warnings += camera_warnings(path, people.strangers, policy, reader.duration)
     watch.lap("tables")
     return Analysis(

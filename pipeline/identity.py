@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,7 +12,9 @@ from consent.policy import CoverPolicy
 from pipeline.camera_path import CameraPath
 from pipeline.scenes import Seen, same_students
 from pipeline.seats import assign_students, seat_order
+from pipeline.session import DOUBTFUL
 from pipeline.settings import Settings
+from pipeline.swaps import settle_swaps
 from pipeline.tracklets import Tracklet
 
 PART = 10_000
@@ -28,12 +30,14 @@ class People:
         scene_of: track -> scene, of all tracks.
         strangers: how many were found after a cut who look like nobody before it.
         pieces: what all tracks left.
+        doubtful: (person, start s, end s) of the times after which two may have swapped seats unseen.
     """
 
     person_of: dict[int, int]
     scene_of: dict[int, int] = field(default_factory=dict)
     strangers: int = 0
     pieces: list[Tracklet] = field(default_factory=list)
+    doubtful: list[tuple[int, float, float]] = field(default_factory=list)
 
     def parts(self, person_of: Mapping[int, int] | None = None) -> dict[int, int]:
         """Track -> key of the person in the track's scene; see ``PART``."""
@@ -53,11 +57,15 @@ def people_of(pieces: Mapping[int, list[Tracklet]], path: CameraPath, settings: 
     scene_of = {piece.number: scene for scene, tracks in pieces.items() for piece in tracks}
     frames = dict(zip(*np.unique(path.scenes, return_counts=True), strict=True))
     by_scene: dict[int, list[Seen]] = {}
+    doubtful: list[tuple[int, float, float]] = []
     for scene in sorted(pieces, key=lambda one: (one != 0, one)):
         tracks = {piece.number: piece for piece in pieces[scene]}
         # only the first needs no more evidence than a short clip has: a new student must be one for sure
         limits = settings.seats.for_clip(int(frames.get(scene, 0)) if scene == 0 else len(path), interval_s)
-        own = assign_students(tracks.values(), limits, interval_s, settings.link)
+        joined = assign_students(tracks.values(), limits, interval_s, settings.link)
+        settled = settle_swaps(joined, pieces[scene], settings.swaps)
+        own = settled.person_of
+        doubtful += settled.doubtful
         groups: dict[int, list[Tracklet]] = {}
         for track, person in sorted(own.items()):
             groups.setdefault(person, []).append(tracks[track])
@@ -67,7 +75,13 @@ def people_of(pieces: Mapping[int, list[Tracklet]], path: CameraPath, settings: 
     person_of = {
         track: number for number, index in enumerate(order, start=1) for seen in people[index] for track in seen.tracks
     }
-    return People(person_of, scene_of, strangers, [piece for tracks in pieces.values() for piece in tracks])
+    return People(
+        person_of,
+        scene_of,
+        strangers,
+        [piece for tracks in pieces.values() for piece in tracks],
+        [(person_of[track], start, end) for track, start, end in doubtful],
+    )
 
 
 def _order(people: list[list[Seen]], row_gap: float) -> list[int]:
@@ -77,6 +91,17 @@ def _order(people: list[list[Seen]], row_gap: float) -> list[int]:
         there = [n for n, person in enumerate(people) if person[0].scene == scene]
         order += [there[n] for n in seat_order(np.array([people[n][0].place for n in there]), row_gap)]
     return order
+
+
+def swap_warnings(observations: pd.DataFrame) -> list[str]:
+    """What to say where two may have swapped seats."""
+    if DOUBTFUL not in observations:
+        return []
+    numbers = sorted(observations.loc[observations[DOUBTFUL], "student"].unique().tolist())
+    return [
+        f"students {', '.join(map(str, numbers))} were away at the same time and look alike: who is who after that goes"
+        " by the seat alone, and the rows in question are marked doubtful in observations.parquet"
+    ]
 
 
 def camera_warnings(path: CameraPath, strangers: int, policy: CoverPolicy, duration_s: float) -> list[str]:
@@ -95,6 +120,22 @@ def camera_warnings(path: CameraPath, strangers: int, policy: CoverPolicy, durat
             " each view to analyse those parts"
         )
     return warnings
+
+
+def with_doubts(
+    observations: pd.DataFrame, person: pd.Series, doubtful: Collection[tuple[int, float, float]]
+) -> pd.DataFrame:
+    """The rows with a column ``doubtful`` where there is anything to mark, else as they are.
+
+    Args:
+        observations: rows of students.
+        person: aligned with them, whose row it is by the numbers of ``doubtful``.
+        doubtful: (person, start s, end s).
+    """
+    marked = np.zeros(len(observations), bool)
+    for one, start, end in doubtful:
+        marked |= ((person == one) & (observations["t"] >= start) & (observations["t"] <= end)).to_numpy()
+    return observations.assign(**{DOUBTFUL: marked}) if marked.any() else observations
 
 
 def in_own_scene(parts: pd.DataFrame, path: CameraPath) -> pd.DataFrame:

@@ -7,7 +7,7 @@ import pandas as pd
 
 from pipeline.detect import Detections
 from pipeline.faces import Faces
-from pipeline.session import BEHAVIOUR_PREFIX, BOX, FACE_CUES, HEAD_BOX, HEAD_POSE, OBSERVATION_COLUMNS
+from pipeline.session import BEHAVIOUR_PREFIX, BOX, DOUBTFUL, FACE_CUES, HEAD_BOX, HEAD_POSE, OBSERVATION_COLUMNS
 
 
 class ObservationBuffer:
@@ -91,7 +91,11 @@ def fill_gaps(observations: pd.DataFrame, frames: list[int], times: list[float],
 
 
 def in_contract_order(observations: pd.DataFrame) -> pd.DataFrame:
-    """The columns of ``pipeline.session.OBSERVATION_COLUMNS``, then behaviours; rows by frame, then student."""
+    """The columns of ``pipeline.session.OBSERVATION_COLUMNS``, ``doubtful`` if there, then behaviours.
+
+    Rows by frame, then student.
+    """
     behaviours = [column for column in observations if column.startswith(BEHAVIOUR_PREFIX)]
-    table = observations[[*OBSERVATION_COLUMNS, *behaviours]]
+    marks = [DOUBTFUL] if DOUBTFUL in observations else []
+    table = observations[[*OBSERVATION_COLUMNS, *marks, *behaviours]]
     return table.sort_values(["frame", "student"], kind="stable", ignore_index=True)

@@ -66,11 +66,14 @@ class Seen:
     @classmethod
     def of(cls, scene: int, pieces: list[Tracklet]) -> Seen:
         """From the tracks of one person in one scene, at least one."""
-        weights = np.array([piece.seen for piece in pieces], float)
+        weights = np.array([piece.seen for piece in pieces])
+        places = np.repeat(
+            [piece.place for piece in pieces], np.ceil(1000 * weights / weights.sum()).astype(int), axis=0
+        )
         look = np.sum([piece.appearance * piece.seen for piece in pieces], axis=0)
         return cls(
             scene,
-            np.average([piece.place for piece in pieces], axis=0, weights=weights),
+            np.median(places, axis=0),  # who changed seats has the one of most of the time, not one between
             look / max(float(np.linalg.norm(look)), 1e-9),
             int(weights.sum()),
             [piece.number for piece in pieces],

@@ -56,6 +56,10 @@ frame; yaw, pitch, roll in degrees relative to the line of sight (+ to the stude
 student's left shoulder); eye, mouth and brow 0 to 1; motion in body heights per second; NaN where not seen. Then one
 ``behaviour_<name>`` column (0 to 1) for each behaviour the detector knows."""
 
+DOUBTFUL = "doubtful"
+"""Column of the observations in sessions where two may have swapped seats unseen: whether the row may be of the other
+one. Sessions without such rows have no such column."""
+
 STATE_COLUMNS = ("t", "student", "state", "coverage", "why")
 """One row per student and second: ``t`` is its start, ``state`` the most likely one or ``unseen``, ``coverage`` the
 share of the second with evidence (0 to 1), ``why`` the cues that spoke loudest. Plus ``p_<state>`` for each state

@@ -26,6 +26,7 @@ from pipeline.link import LinkSettings
 from pipeline.scenes import SceneSettings
 from pipeline.seats import SeatSettings
 from pipeline.staff import StaffSettings
+from pipeline.swaps import SwapSettings
 from pipeline.track import TrackSettings
 
 
@@ -46,6 +47,7 @@ class Settings(BaseModel):
     link: LinkSettings = LinkSettings()
     seats: SeatSettings = SeatSettings()
     scenes: SceneSettings = SceneSettings()
+    swaps: SwapSettings = SwapSettings()
     staff: StaffSettings = StaffSettings()
     faces: FaceSettings = FaceSettings()
     heads: HeadSettings = HeadSettings()
