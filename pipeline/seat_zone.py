@@ -42,8 +42,13 @@ def seat_of(session: Session, number: int) -> SeatFound:
     """The seat of the student with this number in the annotated video.
 
     Raises:
-        SessionError: the session cannot be read, or nobody has the number.
+        SessionError: the session cannot be read, its camera moved, or nobody has the number.
     """
+    if session.manifest.camera is not None and session.manifest.camera.moved:
+        raise SessionError(
+            f"{session.folder}: its camera moved, so places in its video are no seats; take the seat {number} from its"
+            " seats.json: engage consent student COURSE STUDENT --seat NUMBER --seat-map FILE"
+        )
     rows = session.observations
     rows = rows[rows["observed"]]
     numbers = sorted(rows["student"].unique().tolist())
