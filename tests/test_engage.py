@@ -55,7 +55,7 @@ from pipeline.store import SessionWriter, open_session
 from pipeline.video import VideoReader
 
 ROOT = Path(__file__).parents[1]
-FILES = (VIDEO, AUDIT, OBSERVATIONS, STATES, EVENTS, ENGAGEMENT, MANIFEST, REPORT)
+FILES = (VIDEO, AUDIT, SEATS, OBSERVATIONS, STATES, EVENTS, ENGAGEMENT, MANIFEST, REPORT)
 """Of a whole session, in the order in which they are written."""
 
 COURSE = "Birds 101"
