@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pipeline.picture_motion import (
     ALIKE_AGAIN,
     EYE,
+    FEWEST,
     Picture,
     alike,
     by_words,
@@ -98,10 +99,12 @@ class Camera:
             self._key, now.place, now.scene = again[0], settled(again[0].place @ again[1]), again[0].scene
             self._key.used, self._settled = self._looks, True
         else:
-            if self._settled and all(self._last is not one for one in self._keys):
+            if len(self._keys) == 1 and len(self._keys[0].corners) < FEWEST:
+                self._keys, self._scenes = [now], 0  # no seat was recorded in a black picture: the room begins here
+            elif self._settled and all(self._last is not one for one in self._keys):
                 self._remember(self._last)  # what hid the view may pass, and then it looks like this
+            self._settled = any(now is one for one in self._keys)
             self._begin(now)
-            self._settled = False
         self._last = now
         return View(now.scene, self._in_px(now.place))
 

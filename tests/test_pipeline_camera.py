@@ -17,6 +17,7 @@ from pipeline.video import VideoReader
 
 DEMO = Path(__file__).parents[1] / "demo" / "classroom.mp4"
 PLAIN = np.full((180, 320, 3), 120, np.uint8)
+PLAIN_HD = np.zeros((720, 1280, 3), np.uint8)
 
 
 @cache
@@ -129,6 +130,17 @@ def test_a_return_to_a_moved_view_is_recognised_and_measured() -> None:
     seen = views([*demo()[:3], elsewhere(), elsewhere(), moved(demo()[6], 100, 40, 1.1)])
     assert seen[-1].scene == 0
     assert np.linalg.norm(where(seen[-1], 740, 400) - (640, 360)) < 8
+
+
+def test_a_recording_that_begins_black_begins_with_the_room() -> None:
+    seen = views([PLAIN_HD, PLAIN_HD, *demo()[:3], elsewhere(), demo()[4]])
+    assert [view.scene for view in seen] == [0, 0, 0, 0, 0, 1, 0]
+    assert all(np.array_equal(view.to_scene, np.eye(3)) for view in seen)
+
+
+def test_a_picture_that_goes_black_for_a_while_is_no_new_beginning() -> None:
+    seen = views([*demo()[:3], PLAIN_HD, PLAIN_HD, *demo()[3:5], elsewhere()])
+    assert [view.scene for view in seen] == [0, 0, 0, 1, 1, 0, 0, 2]
 
 
 def test_somebody_who_fills_the_picture_for_a_moment_changes_nothing_after() -> None:
