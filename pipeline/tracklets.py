@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -10,8 +11,18 @@ import numpy as np
 SAMPLES = 32
 """Places remembered per track."""
 
+END_S = 0.6
+"""Seconds at each end of a track that are kept box by box: enough to tell how it moved, too short to turn."""
+
+END_BOXES = 48
+"""Most boxes kept per end."""
+
 SPANS = 64
 """Spans of unbroken sight remembered per track; when there are more, those closest in time are taken for one."""
+
+
+Sighting = tuple[float, np.ndarray]
+"""Time (s) and box (4,) px."""
 
 
 @dataclass
@@ -27,6 +38,8 @@ class Tracklet:
     first_box: np.ndarray = field(default_factory=lambda: np.zeros(4))
     last_box: np.ndarray = field(default_factory=lambda: np.zeros(4))
     spans: list[tuple[float, float]] = field(default_factory=list)
+    head: list[Sighting] = field(default_factory=list)
+    tail: deque[Sighting] = field(default_factory=lambda: deque(maxlen=END_BOXES))
     _boxes: list[np.ndarray] = field(default_factory=list)
     _every: int = 1
 
@@ -34,6 +47,11 @@ class Tracklet:
         """Take in one detection of this track; ``unbroken`` if it was also seen in the analysed frame before."""
         if self.seen == 0:
             self.first_box = box_xyxy
+        if t - self.first_t <= END_S and len(self.head) < END_BOXES:
+            self.head.append((t, box_xyxy))
+        self.tail.append((t, box_xyxy))
+        while t - self.tail[0][0] > END_S:
+            self.tail.popleft()
         self.spans.append((self.spans.pop()[0] if self.spans and unbroken else t, t))
         if len(self.spans) > SPANS:  # wider spans can only keep two tracks apart
             shortest = min(range(SPANS), key=lambda i: self.spans[i + 1][0] - self.spans[i][1])
@@ -52,6 +70,17 @@ class Tracklet:
     def place(self) -> np.ndarray:
         """Median box (4,) px."""
         return np.median(self._boxes, axis=0)
+
+    @property
+    def boxes(self) -> np.ndarray:
+        """(n, 4) px, n <= ``SAMPLES``: boxes spread evenly over its sightings."""
+        return np.array(self._boxes)
+
+    @property
+    def look_spread(self) -> float:
+        """Mean 1 - cosine of its sightings to their mean look; 0 for one sighting."""
+        assert self.appearance_sum is not None
+        return max(0.0, 1 - float(np.linalg.norm(self.appearance_sum)) / self.seen)
 
     @property
     def appearance(self) -> np.ndarray:
