@@ -27,6 +27,7 @@ from pipeline.progress import Progress
 from pipeline.seats import SeatSettings, assign_students
 from pipeline.session import BOX
 from pipeline.settings import Settings
+from pipeline.smoothing import smooth_boxes
 from pipeline.track import Tracker
 from pipeline.tracklets import TrackletBook
 from pipeline.video import Frame, VideoInfo, VideoReader, prefetch
@@ -142,6 +143,7 @@ def analyse(
         fill_gaps(of_students(rows[~hidden], student_of), frames_seen, times, settings.max_fill_s)
     )
     observations["motion"] = add_motion(observations)
+    observations = smooth_boxes(observations, settings.smooth_s)
     to_cover, glimpses = _to_cover(rows, hidden, sitting, everybody, policy)
     covers = _covers(to_cover, everybody, settings, glimpses)
     cues = seconds(observations, reader.duration, interval, settings.cues)

@@ -42,6 +42,13 @@ STILL = 0.3
 STILL_SHARE = 0.7
 """Share of the sightings within ``STILL`` of their middle from which a track stays in one place."""
 
+SITTING = 0.5
+"""Share of all sightings by tracks that stay for long from which this is a room of people who sit, and a place in it a
+seat. It is 1.0 on the demo clip and at most 0.3 on streets (MOT15)."""
+
+DRIFT_PER_S = 0.2
+"""Box heights per second between the ends of a track from which it walks; nobody walks slower for long."""
+
 
 class LinkSettings(BaseModel):
     """When two tracks are one person."""
@@ -49,10 +56,10 @@ class LinkSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     max_gap_s: float = Field(
-        2.0,
+        3.0,
         ge=0,
         description="s unseen over which an end and a beginning are joined where one motion leads from one to the"
-        " other; more joins strangers in a crowd",
+        " other; less where looks tell people apart less well, because motion alone joins strangers",
     )
     max_seat_distance: float = Field(
         0.6,
@@ -65,7 +72,9 @@ class LinkSettings(BaseModel):
         description="look distance above which two tracks are different students, as a share of that between people"
         " seen at once; where looks tell nobody apart they do not count",
     )
-    seated_s: float = Field(1.0, ge=0, description="s in one place from which a track is of somebody who sits")
+    seated_s: float = Field(
+        3.0, ge=0, description="s in one place from which a track is of somebody who sits; who walks leaves sooner"
+    )
 
 
 def link(tracklets: list[Tracklet], settings: LinkSettings, interval_s: float) -> list[list[Tracklet]]:
@@ -166,10 +175,11 @@ def _by_motion(pieces: list[Tracklet], settings: LinkSettings, unlike: Unlikenes
     ends = [_end(list(piece.tail), last=True) for piece in pieces]
     starts = [_end(piece.head, last=False) for piece in pieces]
     begin = np.array([start.t for start in starts])
+    longest = settings.max_gap_s * unlike.trust
     rows, columns, costs = [], [], []
     for earlier, end in enumerate(ends):
         first = int(np.searchsorted(begin, end.t, "right"))
-        for later in range(first, int(np.searchsorted(begin, end.t + settings.max_gap_s, "right"))):
+        for later in range(first, int(np.searchsorted(begin, end.t + longest, "right"))):
             off = _miss(end, starts[later])
             look = unlike(earlier, later)
             if off < 1 and look <= settings.max_unlike:
@@ -212,15 +222,19 @@ def _assign(rows: np.ndarray, columns: np.ndarray, costs: np.ndarray, count: int
 def _by_seat(
     pieces: list[Tracklet], settings: LinkSettings, unlike: Unlikeness, interval_s: float
 ) -> Iterator[tuple[float, int, int]]:
-    """(cost, one, other) of every two tracks that stay in one place and look alike; cost 0 is the same."""
-    still = [index for index, piece in enumerate(pieces) if stays(piece, settings.seated_s, interval_s)]
+    """(cost, one, other) of every two tracks that stay in one place, at least one for long; cost 0 is the same."""
+    still = [index for index, piece in enumerate(pieces) if stays(piece)]
     if len(still) < 2:
         return
     tops = np.array([anchor(pieces[index].place) for index in still])
     heights = np.array([pieces[index].place[3] - pieces[index].place[1] for index in still])
+    seen = np.array([pieces[index].seen for index in still])
+    sits = seen * interval_s >= settings.seated_s
+    if seen[sits].sum() < SITTING * sum(piece.seen for piece in pieces):
+        return
     for a, b in cKDTree(tops).query_pairs(settings.max_seat_distance * float(heights.max())):
-        moved = float(np.linalg.norm(tops[a] - tops[b])) / min(heights[a], heights[b])
-        if moved > settings.max_seat_distance:
+        moved = float(np.linalg.norm(tops[a] - tops[b])) / max(min(heights[a], heights[b]), 1e-6)
+        if moved > settings.max_seat_distance or not (sits[a] or sits[b]):
             continue
         one, other = still[a], still[b]
         look = unlike(one, other)
@@ -228,14 +242,15 @@ def _by_seat(
             yield moved / settings.max_seat_distance + look / settings.max_unlike, one, other
 
 
-def stays(piece: Tracklet, seated_s: float, interval_s: float) -> bool:
-    """Whether a track is in one place for most of its time, and for at least ``seated_s``."""
-    boxes = piece.boxes
-    tops = np.stack([(boxes[:, 0] + boxes[:, 2]) / 2, boxes[:, 1]], axis=1)
-    height = float(np.median(boxes[:, 3] - boxes[:, 1]))
-    near = np.linalg.norm(tops - np.median(tops, axis=0), axis=1) <= STILL * height
-    share = float(near.mean())
-    return share >= STILL_SHARE and share * piece.seen * interval_s >= seated_s
+def stays(piece: Tracklet) -> bool:
+    """Whether a track is in one place for most of its time; a short one must not drift either."""
+    tops = np.array([anchor(box) for box in piece.boxes])
+    height = float(np.median(piece.boxes[:, 3] - piece.boxes[:, 1]))
+    off = np.linalg.norm(tops - np.median(tops, axis=0), axis=1)
+    lasted = piece.last_t - piece.first_t
+    drift = float(np.linalg.norm(anchor(piece.last_box) - anchor(piece.first_box)))
+    within = float((off <= STILL * height).mean()) >= STILL_SHARE
+    return within and drift <= height * max(STILL / 2, DRIFT_PER_S * lasted)
 
 
 def anchor(box_xyxy: np.ndarray) -> np.ndarray:

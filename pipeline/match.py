@@ -30,6 +30,9 @@ ROOM_MEMORY = 0.98
 SIZE_RATIO = 1.5
 """Ratio of heights from which two boxes are not one person a moment later."""
 
+BLIND_S = 1.0
+"""Seconds unseen after which the place alone is believed no more where looks tell nobody apart."""
+
 REACH, REACH_PER_S = 0.3, 1.0
 """Box heights from the predicted place within which a look may find somebody again: at once, and more for each second
 unseen (people walk 0.5 to 1 of their height per second)."""
@@ -168,7 +171,8 @@ class JointTracker(DeepSortTracker):
         unseen_s = rules.interval_s * np.array([track.time_since_update - 1 for track in self.tracks])[:, None]
         overlap, unlike = iou(expected, found), self._looks.unlike(distance)
         cost = 1 - overlap + rules.gap_cost * unseen_s + rules.look_weight * trust * unlike.clip(max=1)
-        impossible = trust * unlike > rules.max_unlike
+        longest = max(BLIND_S, trust * self.max_age * rules.interval_s)
+        impossible = (trust * unlike > rules.max_unlike) | (unseen_s > longest)
         by_place = np.where((overlap < rules.min_overlap) | impossible, FORBIDDEN, cost)
         by_weak = np.where((overlap < rules.min_overlap_weak) | impossible, FORBIDDEN, cost)
         if trust < TELLING:

@@ -34,6 +34,7 @@ class Tracklet:
     last_t: float
     seen: int = 0
     score_sum: float = 0.0
+    doubled: int = 0
     appearance_sum: np.ndarray | None = None
     first_box: np.ndarray = field(default_factory=lambda: np.zeros(4))
     last_box: np.ndarray = field(default_factory=lambda: np.zeros(4))
@@ -96,6 +97,28 @@ class Tracklet:
         return bool(((mine[:, None, 0] <= its[:, 1]) & (its[:, 0] <= mine[:, None, 1])).any())
 
 
+INSIDE = 0.8
+"""Share of a box that lies in a larger one from which it may be a second box on the same person."""
+
+SAME_TOP = 0.2
+"""Heights of the larger box within which both tops lie then: a neighbour's head is further off, and so is that of a
+group's box around several people."""
+
+
+def on_another(boxes_xyxy: np.ndarray) -> np.ndarray:
+    """Which boxes (n, 4) px lie on the body of somebody with a larger box of the same frame (mask (n,))."""
+    if len(boxes_xyxy) < 2:
+        return np.zeros(len(boxes_xyxy), bool)
+    boxes = np.asarray(boxes_xyxy, float)
+    low = np.maximum(boxes[:, None, :2], boxes[None, :, :2])
+    high = np.minimum(boxes[:, None, 2:], boxes[None, :, 2:])
+    size = (boxes[:, 2:] - boxes[:, :2]).clip(0).prod(axis=1)
+    inside = (high - low).clip(0).prod(axis=2) / np.maximum(size[:, None], 1e-9)
+    top = np.stack([(boxes[:, 0] + boxes[:, 2]) / 2, boxes[:, 1]], axis=1)
+    near = np.linalg.norm(top[:, None] - top[None], axis=2) <= SAME_TOP * (boxes[:, 3] - boxes[:, 1])[None, :]
+    return ((inside >= INSIDE) & near & (size[:, None] < size[None, :])).any(axis=1)
+
+
 class TrackletBook:
     """Collects tracklets while the tracker runs."""
 
@@ -105,9 +128,14 @@ class TrackletBook:
 
     def add(self, t: float, numbers: np.ndarray, boxes_xyxy: np.ndarray, scores: np.ndarray, looks: np.ndarray) -> None:
         """Take in the tracked people of one frame (n each); number 0 is nobody."""
-        for number, box, score, look in zip(numbers.tolist(), boxes_xyxy, scores, looks, strict=True):
+        twice = on_another(boxes_xyxy[numbers > 0])
+        double = np.zeros(len(numbers), bool)
+        double[numbers > 0] = twice
+        rows = zip(numbers.tolist(), boxes_xyxy, scores, looks, double.tolist(), strict=True)
+        for number, box, score, look, second in rows:
             if number:
                 tracklet = self._tracklets.setdefault(number, Tracklet(number, t, t))
+                tracklet.doubled += second
                 tracklet.add(t, box, float(score), look, unbroken=tracklet.last_t == self._last_t)
         self._last_t = t
 
