@@ -192,7 +192,7 @@ def _by_motion(pieces: list[Tracklet], settings: LinkSettings, unlike: Unlikenes
 def _miss(end: _End, start: _End) -> float:
     """How far even motion misses, in the most allowed; 1 and more is too far."""
     low, high = sorted((end.height, start.height))
-    if high > SIZE_RATIO * low:
+    if low <= 0 or high > SIZE_RATIO * low:
         return FORBIDDEN
     gap = start.t - end.t
     forward = np.linalg.norm(end.middle + end.speed * gap - start.middle)

@@ -101,8 +101,8 @@ INSIDE = 0.8
 """Share of a box that lies in a larger one from which it may be a second box on the same person."""
 
 SAME_TOP = 0.2
-"""Heights of the larger box within which both tops lie then: a neighbour's head is further off, and so is that of a
-group's box around several people."""
+"""Width and height of the larger box within which the middles of both tops lie then: a neighbour's head is further off,
+and so are those of several people in one box."""
 
 
 def on_another(boxes_xyxy: np.ndarray) -> np.ndarray:
@@ -114,8 +114,9 @@ def on_another(boxes_xyxy: np.ndarray) -> np.ndarray:
     high = np.minimum(boxes[:, None, 2:], boxes[None, :, 2:])
     size = (boxes[:, 2:] - boxes[:, :2]).clip(0).prod(axis=1)
     inside = (high - low).clip(0).prod(axis=2) / np.maximum(size[:, None], 1e-9)
-    top = np.stack([(boxes[:, 0] + boxes[:, 2]) / 2, boxes[:, 1]], axis=1)
-    near = np.linalg.norm(top[:, None] - top[None], axis=2) <= SAME_TOP * (boxes[:, 3] - boxes[:, 1])[None, :]
+    middle, wide, tall = (boxes[:, 0] + boxes[:, 2]) / 2, boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]
+    near = np.abs(middle[:, None] - middle) <= SAME_TOP * wide
+    near &= np.abs(boxes[:, None, 1] - boxes[:, 1]) <= SAME_TOP * tall
     return ((inside >= INSIDE) & near & (size[:, None] < size[None, :])).any(axis=1)
 
 
