@@ -27,15 +27,15 @@ LOOK_MEMORY = 0.9
 ROOM_MEMORY = 0.98
 """Share of what is known of the room's scores and looks that stays at each frame."""
 
-SIZE_RATIO = 1.5
-"""Ratio of heights from which two boxes are not one person a moment later."""
+SIZE_RATIO = 2.0
+"""Ratio of heights from which a look does not find somebody again: who stands up is up to twice as tall."""
 
 BLIND_S = 1.0
 """Seconds unseen after which the place alone is believed no more where looks tell nobody apart."""
 
 REACH, REACH_PER_S = 0.3, 1.0
 """Box heights from the predicted place within which a look may find somebody again: at once, and more for each second
-unseen (people walk 0.5 to 1 of their height per second)."""
+since the last sighting (people walk 0.5 to 1 of their height per second)."""
 
 TELLING = 0.3
 """Trust in looks (see ``RoomLooks``) from which a look alone may find somebody again who moved away."""
@@ -181,7 +181,7 @@ class JointTracker(DeepSortTracker):
         ratio = np.maximum(tall[:, None], 1e-6) / np.maximum(tall_found, 1e-6)
         middle, middle_found = (expected[:, :2] + expected[:, 2:]) / 2, (found[:, :2] + found[:, 2:]) / 2
         away = np.linalg.norm(middle[:, None] - middle_found, axis=2) / np.maximum(tall[:, None], 1e-6)
-        away /= REACH + REACH_PER_S * unseen_s
+        away /= REACH + REACH_PER_S * (unseen_s + rules.interval_s)
         refused = (away > 1) | (unlike > ALIKE) | (np.abs(np.log(ratio)) > np.log(SIZE_RATIO))
         return by_place, by_weak, np.where(refused, FORBIDDEN, unlike + away)
 

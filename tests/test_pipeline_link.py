@@ -19,7 +19,7 @@ Path = dict[int, tuple[float, float]]
 
 
 def sitting(frames: range, x: float = 0.0, y: float = 100.0) -> Path:
-    return {frame: (x, y) for frame in frames}
+    return dict.fromkeys(frames, (x, y))
 
 
 def walking(frames: range, x: float, per_frame: float, y: float = 100.0) -> Path:
@@ -35,7 +35,7 @@ def tracks(
     for frame in range(max((max(path) for path in paths.values() if path), default=-1) + 1):
         here = [number for number, path in paths.items() if frame in path]
         at = np.array([paths[number][frame] for number in here]).reshape(-1, 2)
-        boxes = zoom * np.concatenate([at - [40, 0], at + [40, HEIGHT]], axis=1)
+        boxes = zoom * np.concatenate([at - np.array([40, 0]), at + np.array([40, HEIGHT])], axis=1)
         look = looks(np.array([seen_look[number] for number in here], int), np.random.default_rng(0), noise=0)
         book.add(shift_s + frame * INTERVAL, np.array(here, int), boxes, np.full(len(here), 0.9), look)
     return list(book)

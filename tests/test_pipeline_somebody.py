@@ -63,7 +63,7 @@ def test_who_sits_down_twice_in_an_hour_is_somebody():
 def test_a_second_box_on_somebody_is_nobody_and_takes_nothing_from_that_person():
     book = TrackletBook()
     for frame in range(100):
-        boxes = np.array([BOX, BOX + [10, 5, -10, -90]])
+        boxes = np.array([BOX, BOX + np.array([10, 5, -10, -90])])
         book.add(frame * INTERVAL, np.array([1, 2]), boxes, np.full(2, 0.9), np.ones((2, 1)))
     assert numbers([[piece] for piece in book]) == {1}
 
