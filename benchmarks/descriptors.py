@@ -42,13 +42,15 @@ class BehaviourFeatures:
         return nn.functional.normalize(self._kept.flatten(1), dim=1).numpy()
 
 
-def _convolution(out_of: int, into: int, size: int = 1, *, stride: int = 1, relu: bool = True) -> nn.Module:
-    block = nn.Module()
-    block.conv = nn.Conv2d(out_of, into, size, stride, size // 2, bias=False)
-    block.bn = nn.BatchNorm2d(into)
-    after = nn.functional.relu if relu else nn.Identity()
-    block.forward = lambda x: after(block.bn(block.conv(x)))  # type: ignore[method-assign]
-    return block
+class _Convolution(nn.Module):
+    def __init__(self, out_of: int, into: int, size: int = 1, *, stride: int = 1, relu: bool = True) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(out_of, into, size, stride, size // 2, bias=False)
+        self.bn = nn.BatchNorm2d(into)
+        self.after = nn.ReLU() if relu else nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.after(self.bn(self.conv(x)))
 
 
 class _Light(nn.Module):
@@ -78,14 +80,14 @@ class _Block(nn.Module):
     def __init__(self, out_of: int, into: int) -> None:
         super().__init__()
         width = into // 4
-        self.conv1 = _convolution(out_of, width)
+        self.conv1 = _Convolution(out_of, width)
         self.conv2a = _Light(width)
         self.conv2b, self.conv2c, self.conv2d = (
             nn.Sequential(*(_Light(width) for _ in range(deep))) for deep in (2, 3, 4)
         )
         self.gate = _Gate(width)
-        self.conv3 = _convolution(width, into, relu=False)
-        self.downsample = _convolution(out_of, into, relu=False) if out_of != into else None
+        self.conv3 = _Convolution(width, into, relu=False)
+        self.downsample = _Convolution(out_of, into, relu=False) if out_of != into else None
 
     def forward(self, x: Tensor) -> Tensor:
         inner = self.conv1(x)
@@ -99,14 +101,14 @@ class OsNet(nn.Module):
 
     def __init__(self, weights: Path) -> None:
         super().__init__()
-        self.conv1 = _convolution(3, 16, 7, stride=2)
+        self.conv1 = _Convolution(3, 16, 7, stride=2)
 
         def stage(out_of: int, into: int, shrink: bool) -> nn.Sequential:
-            end = [nn.Sequential(_convolution(into, into), nn.AvgPool2d(2))] if shrink else []
+            end = [nn.Sequential(_Convolution(into, into), nn.AvgPool2d(2))] if shrink else []
             return nn.Sequential(_Block(out_of, into), _Block(into, into), *end)
 
         self.conv2, self.conv3, self.conv4 = stage(16, 64, True), stage(64, 96, True), stage(96, 128, False)
-        self.conv5 = _convolution(128, 128)
+        self.conv5 = _Convolution(128, 128)
         self.fc = nn.Sequential(nn.Linear(128, 512), nn.BatchNorm1d(512), nn.ReLU())
         state: dict[str, Any] = torch.load(weights, map_location="cpu", weights_only=True)
         known = {name: value for name, value in state.items() if not name.startswith("classifier")}
@@ -127,5 +129,5 @@ class OsNet(nn.Module):
             left, top = min(max(x1, 0), width - 1), min(max(y1, 0), height - 1)
             part = image_bgr[top : max(top + 1, y2), left : max(left + 1, x2)]
             crops.append(cv2.resize(part, OSNET_SIZE)[..., ::-1] / 255.0)
-        pictures = (np.array(crops, np.float32) - np.float32(MEAN)) / np.float32(DEVIATION)
+        pictures = (np.array(crops, np.float32) - np.array(MEAN, np.float32)) / np.array(DEVIATION, np.float32)
         return nn.functional.normalize(self(torch.from_numpy(pictures).permute(0, 3, 1, 2)), dim=1).numpy()

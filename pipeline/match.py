@@ -70,6 +70,8 @@ class MatchRules:
 class Person(Track):
     """The library's track, with its last box and mean look instead of a gallery."""
 
+    features: list[np.ndarray]
+
     def __init__(self, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
         self.look: np.ndarray = self.features[0]
