@@ -27,6 +27,7 @@ from pipeline.observations import fill_gaps, of_students
 from pipeline.seats import SeatSettings, assign_students
 from pipeline.session import BOX
 from pipeline.settings import Settings
+from pipeline.smoothing import smooth_boxes
 from pipeline.track import Tracker, TrackSettings
 from pipeline.tracklets import TrackletBook
 
@@ -186,6 +187,7 @@ def filled(scene: Scene, numbers: Numbers) -> list[Known]:
     everybody = {number: number for number in rows["track"].unique().tolist()}
     table = of_students(rows, everybody)
     table = fill_gaps(table, list(range(len(counts))), scene.times, Settings().max_fill_s)
+    table = smooth_boxes(table, Settings().smooth_s)
     nobody = table.iloc[:0]
     frames = dict(tuple(table.groupby("frame")))
     return [

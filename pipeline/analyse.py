@@ -41,6 +41,7 @@ from pipeline.scene_tracks import SceneTracks
 from pipeline.seat_plan import SeatPlan, by_seat, plan_of
 from pipeline.session import BOX
 from pipeline.settings import Settings
+from pipeline.smoothing import smooth_boxes
 from pipeline.staff import staff_of
 from pipeline.video import Frame, VideoInfo, VideoReader, prefetch
 from pipeline.zones import heads_in_seats
@@ -180,6 +181,7 @@ def analyse(
     )
     observations = complete_head_boxes(in_own_scene(observations, path))
     observations["motion"] = add_motion(observations)
+    observations = smooth_boxes(observations, settings.smooth_s)
     events = unusual_spans(_places(observations), settings.anomaly)
     observations, events = whole_people(observations), whole_people(events)
     person_of = {number: everybody[track] for track, number in student_of.items()}

@@ -12,6 +12,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.link import LinkSettings, link
+from pipeline.somebody import believed
 from pipeline.tracklets import Tracklet
 
 
@@ -44,8 +45,8 @@ def assign_students(
 ) -> dict[int, int]:
     """Which student each track belongs to.
 
-    Tracks of one person are joined (``pipeline.link``). Then people seen too briefly or too weakly are dropped, and
-    the rest are numbered by seat.
+    Tracks of one person are joined (``pipeline.link``), those of nobody are dropped (``pipeline.somebody``), and the
+    rest are numbered by seat.
 
     Args:
         tracklets: of the whole lecture.
@@ -59,23 +60,13 @@ def assign_students(
     pieces = sorted(tracklets, key=lambda piece: (piece.first_t, piece.number))
     if not pieces:
         return {}
-    people = [
-        person
-        for person in link(pieces, linking or LinkSettings(), interval_s)
-        if _is_somebody(person, settings, interval_s)
-    ]
+    joined = link(pieces, linking or LinkSettings(), interval_s)
+    people = believed(joined, settings.min_sightings, settings.min_seen_s, settings.min_confidence, interval_s)
     if not people:
         return {}
     places = np.array([_place(person) for person in people])
     order = seat_order(places, settings.row_gap)
     return {piece.number: student for student, index in enumerate(order, start=1) for piece in people[index]}
-
-
-def _is_somebody(person: list[Tracklet], settings: SeatSettings, interval_s: float) -> bool:
-    seen = sum(piece.seen for piece in person)
-    confidence = sum(piece.score_sum for piece in person) / seen
-    enough = seen >= settings.min_sightings and seen * interval_s >= settings.min_seen_s
-    return enough and confidence >= settings.min_confidence
 
 
 def seat_order(places_xyxy: np.ndarray, row_gap: float) -> list[int]:

@@ -62,6 +62,13 @@ class Settings(BaseModel):
     max_fill_s: float = Field(
         2.0, ge=0, description="s of a gap in a student's boxes that is filled with unobserved rows"
     )
+    smooth_s: float = Field(
+        0.3,
+        ge=0,
+        le=2,
+        description="s (standard deviation) over which students' boxes are steadied once motion has been read from"
+        " them; 0 leaves them as detected",
+    )
     video_quality: int = Field(23, ge=0, le=51, description="x264 constant rate factor; lower is larger and finer")
     video_preset: Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium"] = Field(
         "veryfast", description="x264's trade of time for size"

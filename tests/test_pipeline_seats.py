@@ -95,7 +95,7 @@ def test_weakly_seen_is_dropped(score, students):
 
 
 def test_everyone_leaves_and_returns_to_the_same_seats():
-    before, after = [[(1, 0, 1), (2, 300, 2)]] * 10, [[(4, 300, 2), (3, 0, 1)]] * 10
+    before, after = [[(1, 0, 1), (2, 300, 2)]] * 20, [[(4, 300, 2), (3, 0, 1)]] * 20
     assert students_of(before + [[]] * 400 + after) == {1: 1, 3: 1, 2: 2, 4: 2}
 
 
