@@ -37,6 +37,7 @@ from models.states import Profile
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+    from consent.zones import Zone
     from pipeline.detect import Detector
     from pipeline.progress import Progress
     from pipeline.session import Session
@@ -118,6 +119,17 @@ def run(
     device: Annotated[str | None, typer.Option(help="auto, cpu or cuda:N; auto by default.")] = None,
     backend: Annotated[str | None, typer.Option(help="auto, torch or openvino; auto by default.")] = None,
     config: Annotated[Path | None, typer.Option(help="YAML with any setting.")] = None,
+    students: Annotated[
+        int | None, typer.Option(min=1, help="Students in the room, if somebody counted them; staff not.")
+    ] = None,
+    seat_map: Annotated[
+        Path | None,
+        typer.Option(help="JSON of the room's seats, such as seats.json of an earlier session: numbers follow it."),
+    ] = None,
+    staff_zone: Annotated[
+        list[str] | None,
+        typer.Option(help="x1,y1,x2,y2 (shares): whoever is mostly there is staff, no student; may be repeated."),
+    ] = None,
     absent: Annotated[
         list[str] | None,
         typer.Option(help="Pseudonym of a student who said no and was not there; may be repeated."),
@@ -134,6 +146,7 @@ def run(
     Exit codes: 0 done, 2 bad input or usage, 3 not permitted, 1 anything else, also when the check of the finished
     video finds a face that had to be covered (the session is kept).
     """
+    from consent.seat_map import read_seat_map
     from pipeline.retention import checked_lecture_day
     from pipeline.settings import read_settings
 
@@ -148,11 +161,14 @@ def run(
         detect__weights=detector,
         detect__imgsz=imgsz,
         detect__backend=backend,
+        students=students,
+        staff__zones=staff_zone,
     )
     purposes = purposes_of_run(purpose or (), settings.blur)
     day = checked_lecture_day(lecture_day, date.today())
     permission = Permission.on_record(course, approved_by, settings.blur, purposes, absent or (), day)
-    _run(videos, settings, permission, out=out, overwrite=overwrite)
+    seats = None if seat_map is None else read_seat_map(seat_map)
+    _run(videos, settings, permission, out=out, overwrite=overwrite, seat_map=seats)
 
 
 @app.command()
@@ -259,7 +275,15 @@ def withdraw(
         raise typer.Exit(1)
 
 
-def _run(videos: list[Path], settings: Settings, permission: Permission, *, out: Path, overwrite: bool) -> None:
+def _run(
+    videos: list[Path],
+    settings: Settings,
+    permission: Permission,
+    *,
+    out: Path,
+    overwrite: bool,
+    seat_map: Mapping[str, Zone] | None = None,
+) -> None:
     """Process lectures one after another; one that fails does not stop the rest, but decides the exit code."""
     from pipeline.detect import UltralyticsDetector
     from pipeline.progress import Bars
@@ -275,7 +299,16 @@ def _run(videos: list[Path], settings: Settings, permission: Permission, *, out:
                 # only once a video is known to be readable: loading takes seconds
                 detector = detector or UltralyticsDetector(settings.detect, settings.device)
                 with Bars(console, stop) as bars:
-                    session = process(reader, detector, settings, permission, out, overwrite=overwrite, progress=bars)
+                    session = process(
+                        reader,
+                        detector,
+                        settings,
+                        permission,
+                        out,
+                        overwrite=overwrite,
+                        progress=bars,
+                        seat_map=seat_map,
+                    )
         except Exception as error:
             code = foreseen(error)
             if code is None or len(videos) == 1 or interrupted(error):
@@ -350,6 +383,7 @@ def process(
     *,
     overwrite: bool,
     progress: Progress,
+    seat_map: Mapping[str, Zone] | None = None,
 ) -> Session:
     """One lecture: analyse, score, render, report; the session appears under ``out`` only when it is whole."""
     from pipeline.retention import promise
@@ -370,6 +404,7 @@ def process(
             course=permission.course,
             score=scorer(settings.state_weights or {}),
             progress=progress,
+            seat_map=seat_map,
         )
         promise(writer, permission.keep_days, permission.lecture_day, date.today())
         write_report(Session.open(writer.folder))

@@ -7,7 +7,13 @@ import pandas as pd
 
 from pipeline.detect import Detections
 from pipeline.faces import Faces
-from pipeline.session import BEHAVIOUR_PREFIX, BOX, FACE_CUES, HEAD_BOX, HEAD_POSE, OBSERVATION_COLUMNS
+from pipeline.session import BEHAVIOUR_PREFIX, BOX, DOUBTFUL, FACE_CUES, HEAD_BOX, HEAD_POSE, OBSERVATION_COLUMNS
+
+MOVE, MOVE_PER_S = 0.3, 1.0
+"""Box heights that the ends of a gap may lie apart: at once (boxes jitter), and for each second (a walk)."""
+
+FILL_RATIO = 1.5
+"""Ratio of heights at the ends of a gap up to which it is filled: who stands up is not taller for a while between."""
 
 
 class ObservationBuffer:
@@ -59,7 +65,8 @@ def of_students(rows: pd.DataFrame, student_of: dict[int, int]) -> pd.DataFrame:
 def fill_gaps(observations: pd.DataFrame, frames: list[int], times: list[float], longest_s: float) -> pd.DataFrame:
     """Add rows with ``observed = False`` for analysed frames missing within a student's short gaps.
 
-    Only the body box is filled, by linear interpolation in time; everything read from the picture stays NaN.
+    Only the body box is filled, by linear interpolation in time; everything read from the picture stays NaN. A gap
+    whose ends lie further apart than people walk in that time, or differ in size, stays empty.
 
     Args:
         observations: observed rows by student and time.
@@ -73,7 +80,8 @@ def fill_gaps(observations: pd.DataFrame, frames: list[int], times: list[float],
     for student, rows in observations.groupby("student", sort=False):
         at = rows["frame"].map(position).to_numpy()
         step = np.diff(at)
-        short = (step > 1) & (clock[at[1:]] - clock[at[:-1]] <= longest_s)
+        gap = clock[at[1:]] - clock[at[:-1]]
+        short = (step > 1) & (gap <= longest_s) & _one_motion(rows[list(BOX)].to_numpy(float), gap)
         if not short.any():
             continue
         missing = np.concatenate([np.arange(at[i] + 1, at[i + 1]) for i in np.flatnonzero(short)])
@@ -90,8 +98,21 @@ def fill_gaps(observations: pd.DataFrame, frames: list[int], times: list[float],
     return table.sort_values(["student", "frame"], kind="stable", ignore_index=True)
 
 
+def _one_motion(boxes_xyxy: np.ndarray, gap_s: np.ndarray) -> np.ndarray:
+    """Between which neighbours of (n, 4) boxes in time somebody could have moved, mask (n - 1,)."""
+    top = np.stack([(boxes_xyxy[:, 0] + boxes_xyxy[:, 2]) / 2, boxes_xyxy[:, 1]], axis=1)
+    height = np.maximum(boxes_xyxy[:, 3] - boxes_xyxy[:, 1], 1e-6)
+    low, high = np.minimum(height[1:], height[:-1]), np.maximum(height[1:], height[:-1])
+    moved = np.linalg.norm(np.diff(top, axis=0), axis=1) / low
+    return (moved <= MOVE + MOVE_PER_S * gap_s) & (high <= FILL_RATIO * low)
+
+
 def in_contract_order(observations: pd.DataFrame) -> pd.DataFrame:
-    """The columns of ``pipeline.session.OBSERVATION_COLUMNS``, then behaviours; rows by frame, then student."""
+    """The columns of ``pipeline.session.OBSERVATION_COLUMNS``, ``doubtful`` if there, then behaviours.
+
+    Rows by frame, then student.
+    """
     behaviours = [column for column in observations if column.startswith(BEHAVIOUR_PREFIX)]
-    table = observations[[*OBSERVATION_COLUMNS, *behaviours]]
+    marks = [DOUBTFUL] if DOUBTFUL in observations else []
+    table = observations[[*OBSERVATION_COLUMNS, *marks, *behaviours]]
     return table.sort_values(["frame", "student"], kind="stable", ignore_index=True)

@@ -32,11 +32,12 @@ ENGAGEMENT = "engagement.csv"
 VIDEO = "annotated.mp4"
 AUDIT = "audit.json"
 REPORT = "report.pdf"
-FILES = (MANIFEST, OBSERVATIONS, STATES, EVENTS, ENGAGEMENT, VIDEO, AUDIT, REPORT)
+SEATS = "seats.json"
+FILES = (MANIFEST, OBSERVATIONS, STATES, EVENTS, ENGAGEMENT, VIDEO, AUDIT, REPORT, SEATS)
 
 PARTS = {
     Kind.ANNOTATED_VIDEO: (VIDEO, AUDIT),
-    Kind.TABLES: (OBSERVATIONS, STATES, EVENTS, ENGAGEMENT, REPORT),
+    Kind.TABLES: (OBSERVATIONS, STATES, EVENTS, ENGAGEMENT, REPORT, SEATS),
 }
 """What each kind of data in a session is made of, as the consent forms name them: "annotated video", and "tables and
 report". ``audit.json`` goes with the video because it tells where faces show in that video."""
@@ -54,6 +55,10 @@ OBSERVATION_COLUMNS = (
 frame; yaw, pitch, roll in degrees relative to the line of sight (+ to the student's left, chin up, tilt to the
 student's left shoulder); eye, mouth and brow 0 to 1; motion in body heights per second; NaN where not seen. Then one
 ``behaviour_<name>`` column (0 to 1) for each behaviour the detector knows."""
+
+DOUBTFUL = "doubtful"
+"""Column of the observations in sessions where two may have swapped seats unseen: whether the row may be of the other
+one. Sessions without such rows have no such column."""
 
 STATE_COLUMNS = ("t", "student", "state", "coverage", "why")
 """One row per student and second: ``t`` is its start, ``state`` the most likely one or ``unseen``, ``coverage`` the
@@ -85,9 +90,20 @@ class Counts(BaseModel):
     """How much was seen and made."""
 
     students: int = Field(ge=0)
+    staff: int = Field(default=0, ge=0, description="people who are no students; they are in no table")
     frames: int = Field(ge=0, description="frames of the source, all of them in the annotated video")
     analysed_frames: int = Field(ge=0)
     events: int = Field(ge=0)
+
+
+class CameraSummary(BaseModel):
+    """What a session's manifest says of the camera."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    scenes: int = Field(1, ge=1, description="views between which the camera was not followed")
+    moved: bool = Field(False, description="whether seats on record are elsewhere in parts of the video")
+    lost_s: float = Field(0.0, ge=0, description="s of the video in which it is not known where seats on record are")
 
 
 class AuditResult(str, Enum):
@@ -130,6 +146,7 @@ class Manifest(BaseModel):
     )
     audit: AuditResult | None = Field(default=None, description="of the covers; none in sessions made before it")
     counts: Counts
+    camera: CameraSummary | None = Field(default=None, description="how it moved; none in sessions made before it")
     engagement: EngagementSummary
     stage_seconds: dict[str, float] = Field(default_factory=dict, description="wall time of each stage")
     warnings: list[str] = Field(default_factory=list)

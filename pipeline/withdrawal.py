@@ -22,11 +22,13 @@ from pipeline.progress import Progress
 from pipeline.redraw import redraw
 from pipeline.render import class_by_second, covers_over_time, render
 from pipeline.search import Originals
+from pipeline.seat_plan import read_plan
 from pipeline.session import (
     AUDIT,
     ENGAGEMENT,
     EVENTS,
     OBSERVATIONS,
+    SEATS,
     STATES,
     VIDEO,
     AuditResult,
@@ -87,6 +89,7 @@ def take_out(folder: Path, who: Who, originals: Originals, remake: Remake, progr
         return settled
     with open_session(folder.parent, folder.name, overwrite=True) as writer:
         session = Session.open(folder)  # now nobody else writes it
+        who = placed(session, who)
         if retention.Kind.TABLES in session.manifest.purged:
             outcome = _without_anybody(session, who, writer)
         else:
@@ -97,12 +100,21 @@ def take_out(folder: Path, who: Who, originals: Originals, remake: Remake, progr
     return outcome
 
 
+def placed(session: Session, who: Who) -> Who:
+    """``who`` as far as it is known in this session: where its camera moved, a seat on record is no place in it."""
+    camera = session.manifest.camera
+    if who.zone is None or who.number is not None or camera is None or not camera.moved:
+        return who
+    return replace(who, zone=None)
+
+
 def standing(session: Session, who: Who) -> Outcome | None:
     """Why there is nothing to do in a session, ``None`` where there is.
 
     Raises:
         SessionError: the session is damaged, or has no student of that number.
     """
+    who = placed(session, who)
     listed = who.withdrawal in session.manifest.withdrawals
     if retention.Kind.TABLES in (purged := session.manifest.purged):
         if retention.Kind.ANNOTATED_VIDEO not in purged:
@@ -159,6 +171,8 @@ def _write(
             words += f"; the video was made anew from {source.name}"
         elif known:
             words += "; covered on the annotated video"
+    if (seats := read_plan(session)) is not None:
+        writer.write_json(SEATS, seats.without(parts.students))
     writer.write_table(OBSERVATIONS, after.observations)
     writer.write_table(STATES, after.states)
     writer.write_table(EVENTS, after.events)

@@ -13,13 +13,15 @@ import pytest
 from lectures import blue, lecture, zone
 
 from consent.policy import Zone
+from consent.seat_map import Seat
 from pipeline.audit import Audit, Leak, with_earlier_leaks
 from pipeline.parts import Who
 from pipeline.progress import Silent
 from pipeline.search import Originals, search
-from pipeline.session import AUDIT, AuditResult, Session, SessionError
+from pipeline.seat_plan import SeatPlan, read_plan
+from pipeline.session import AUDIT, SEATS, AuditResult, Session, SessionError
 from pipeline.settings import Settings, settings_on_record
-from pipeline.store import LOCK, PARTIAL, SessionBusy, open_session
+from pipeline.store import LOCK, PARTIAL, SessionBusy, open_session, write_json
 from pipeline.timeline import Timeline
 from pipeline.video import VideoReader
 from pipeline.withdrawal import Kind, Outcome, Remake, take_out
@@ -363,3 +365,36 @@ def test_settings_that_this_version_does_not_know_are_passed_over():
     settings = settings_on_record(config, Settings().profile)
     assert (settings.rate, settings.cover.margin, settings.detect) == (2.0, 0.5, Settings().detect)
     assert settings.profile is Settings().profile
+
+
+def test_where_the_camera_moved_a_seat_on_record_is_no_place_and_everybody_is_covered(tmp_path):
+    moved = {"scenes": 2, "moved": True, "lost_s": 1.0}
+    folder, _ = lecture(tmp_path / "sessions", camera=moved)
+    outcome = withdraw(folder, Who("withdrawal-1", seat(2)))
+    assert (outcome.kind, outcome.finished) == (Kind.EVERYBODY, False)
+    assert all(max(blue(Session.open(folder).video, student)) == 0 for student in (1, 2, 3))
+    assert withdraw(folder, Who("withdrawal-1", number=2)).kind is Kind.REMOVED
+
+
+def test_a_camera_that_never_moved_has_seats(tmp_path):
+    folder, _ = lecture(tmp_path / "sessions", camera={"scenes": 1, "moved": False, "lost_s": 0.0})
+    assert withdraw(folder, Who("withdrawal-1", seat(2))).kind is Kind.REMOVED
+
+
+def test_the_seat_of_the_student_goes_from_the_seats_too(birds):
+    square = [(0.1, 0.1), (0.2, 0.1), (0.2, 0.2), (0.1, 0.2)]
+    seats = [Seat(name="1", polygon=square, student=1), Seat(name="A2", polygon=square, student=2)]
+    write_json(birds / SEATS, SeatPlan(seats=[*seats, Seat(name="3", polygon=square, student=3)]))
+    withdraw(birds, Who("withdrawal-1", number=1))
+    withdraw(birds, Who("withdrawal-2", number=2))
+    left = read_plan(Session.open(birds))
+    assert left is not None
+    assert [(seat.name, seat.student) for seat in left.seats] == [("A2", None), ("3", 3)]
+
+
+def test_seats_that_cannot_be_read_stop_a_withdrawal(birds):
+    (birds / SEATS).write_text("{", encoding="utf-8")
+    before = contents(birds)
+    with pytest.raises(SessionError, match=r"seats\.json: cannot be read"):
+        withdraw(birds, Who("withdrawal-1", number=1))
+    assert contents(birds) == before
