@@ -2,9 +2,8 @@
 
 Cases (``--only``): MOT15 with public detections; PETS09-S2L1 and the demo clip with our detector; the demo clip looped
 and a simulated class, by switches per student-hour; the cost per analysed frame. Rows: *online* as the tracker says it,
-*own boxes* where it also smooths them, *online, filled* with its short gaps
-filled and steadied, *offline* our joining of tracks, *filled* with short gaps filled and
-boxes steadied.
+*own boxes* where it also smooths them, *online, filled* with its short gaps filled and boxes steadied, *offline* our
+joining of tracks, *filled* that with short gaps filled and boxes steadied.
 Run: ``python -m benchmarks.tracking``; ``trackers`` and ``supervision`` are compared with where they are installed.
 """
 

@@ -30,6 +30,9 @@ ROOM_MEMORY = 0.98
 SIZE_RATIO = 2.0
 """Ratio of heights from which a look does not find somebody again: who stands up is up to twice as tall."""
 
+TURNED_S = 0.5
+"""Seconds unseen up to which a look may change altogether: who bends down or stands up shows other parts."""
+
 BLIND_S = 1.0
 """Seconds unseen after which the place alone is believed no more where looks tell nobody apart."""
 
@@ -174,7 +177,8 @@ class JointTracker(DeepSortTracker):
         overlap, unlike = iou(expected, found), self._looks.unlike(distance)
         cost = 1 - overlap + rules.gap_cost * unseen_s + rules.look_weight * trust * unlike.clip(max=1)
         longest = max(BLIND_S, trust * self.max_age * rules.interval_s)
-        impossible = (trust * unlike > rules.max_unlike) | (unseen_s > longest)
+        changed = (trust * unlike > rules.max_unlike) & (unseen_s > TURNED_S)
+        impossible = changed | (unseen_s > longest)
         by_place = np.where((overlap < rules.min_overlap) | impossible, FORBIDDEN, cost)
         by_weak = np.where((overlap < rules.min_overlap_weak) | impossible, FORBIDDEN, cost)
         if trust < TELLING:
