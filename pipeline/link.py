@@ -181,11 +181,11 @@ def _by_motion(pieces: list[Tracklet], settings: LinkSettings, unlike: Unlikenes
         first = int(np.searchsorted(begin, end.t, "right"))
         for later in range(first, int(np.searchsorted(begin, end.t + longest, "right"))):
             off = _miss(end, starts[later])
-            look = unlike(earlier, later)
-            if off < 1 and look <= settings.max_unlike:
+            cost = off + unlike(earlier, later) / max(settings.max_unlike, 1e-9)
+            if cost < 1:  # who is far off must look the same, and who looks different must be right there
                 rows.append(earlier)
                 columns.append(later)
-                costs.append(off + look / settings.max_unlike)
+                costs.append(cost)
     return _assign(np.array(rows, int), np.array(columns, int), np.array(costs), len(pieces))
 
 
@@ -229,7 +229,8 @@ def _by_seat(
     tops = np.array([anchor(pieces[index].place) for index in still])
     heights = np.array([pieces[index].place[3] - pieces[index].place[1] for index in still])
     seen = np.array([pieces[index].seen for index in still])
-    sits = seen * interval_s >= settings.seated_s
+    lasted = np.array([pieces[index].last_t - pieces[index].first_t for index in still]) + interval_s
+    sits = (lasted >= settings.seated_s) & (2 * seen * interval_s >= settings.seated_s)  # half may be missed
     if seen[sits].sum() < SITTING * sum(piece.seen for piece in pieces):
         return
     for a, b in cKDTree(tops).query_pairs(settings.max_seat_distance * float(heights.max())):

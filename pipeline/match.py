@@ -188,7 +188,7 @@ class JointTracker(DeepSortTracker):
         middle, middle_found = (expected[:, :2] + expected[:, 2:]) / 2, (found[:, :2] + found[:, 2:]) / 2
         away = np.linalg.norm(middle[:, None] - middle_found, axis=2) / np.maximum(tall[:, None], 1e-6)
         away /= REACH + REACH_PER_S * (unseen_s + rules.interval_s)
-        refused = (away > 1) | (unlike > ALIKE) | (np.abs(np.log(ratio)) > np.log(SIZE_RATIO))
+        refused = (away + unlike / ALIKE > 1) | (np.abs(np.log(ratio)) > np.log(SIZE_RATIO))
         return by_place, by_weak, np.where(refused, FORBIDDEN, unlike + away)
 
 
