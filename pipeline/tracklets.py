@@ -50,10 +50,10 @@ class Tracklet:
         """Take in one detection of this track; ``unbroken`` if it was also seen in the analysed frame before."""
         if self.seen == 0:
             self.first_box = box_xyxy
-        if t - self.first_t <= END_S and len(self.head) < END_BOXES:
+        if t - self.first_t <= END_S + 1e-6 and len(self.head) < END_BOXES:
             self.head.append((t, box_xyxy))
         self.tail.append((t, box_xyxy))
-        while t - self.tail[0][0] > END_S:
+        while t - self.tail[0][0] > END_S + 1e-6:  # clocks are sums of fractions
             self.tail.popleft()
         self.spans.append((self.spans.pop()[0] if self.spans and unbroken else t, t))
         if len(self.spans) > SPANS:  # wider spans can only keep two tracks apart

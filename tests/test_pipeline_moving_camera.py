@@ -65,7 +65,7 @@ def always_covered(analysis: Analysis, detector: KnowsAll, who: int) -> bool:
     return True
 
 
-PAN = [shift(-x) for x in [0] * 5 + list(range(0, 400, 16)) + [400] * 5 + list(range(400, 0, -20))]
+PAN = [shift(-x) for x in [0] * 10 + list(range(0, 400, 16)) + [400] * 5 + list(range(400, 0, -20))]
 SHAKE = [shift(*move) for move in np.random.default_rng(5).normal(0, 10, (45, 2))]
 ZOOM = [shift(0, 0, zoom) for zoom in [1.0] * 5 + list(np.linspace(1, 1.15, 20)) + [1.15] * 15]
 CUT_AND_BACK = [EYE] * 20 + [MIRRORED] * 15 + [EYE] * 20
