@@ -80,7 +80,7 @@ def day_in_words(day: date | str) -> str:
     """``14 March 2026``, of a day or of an ISO time; what is neither is given back."""
     if isinstance(day, str):
         try:
-            day = datetime.fromisoformat(day.replace("Z", "+00:00"))  # 3.10 reads no Z
+            return day_in_words(datetime.fromisoformat(day.replace("Z", "+00:00")))  # 3.10 reads no Z
         except ValueError:
             return words(day, 20)
     return f"{day.day} {day:%B %Y}"

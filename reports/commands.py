@@ -49,9 +49,7 @@ def report(
     made = Format(format.value)
     one_file = out is not None and out.suffix.lower() in (".pdf", ".html")
     if one_file and out is not None and out.suffix.lower() != f".{made.value}":
-        raise ReportError(
-            f"--out {out}: is no place for {made.value}; name it {out.stem}.{made.value} or give --format"
-        )
+        raise ReportError(f"--out {out}: is not {made.value}; name it {out.stem}.{made.value} or give --format")
     if segments is not None and (len(sessions) > 1 or trend or compare):
         raise ReportError(f"--segments {segments}: holds the parts of one lecture; give it with one session")
     if trend or compare:

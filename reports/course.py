@@ -184,18 +184,19 @@ def _check_alike(sessions: Sequence[Session], courses: bool = True) -> None:
         mine, its = first.manifest, other.manifest
         if mine.profile is not its.profile:
             raise ReportError(
-                f"{other.id}: has the profile {its.profile.value}, {first.id} has {mine.profile.value}; their indices are"
-                " not comparable, analyse both with the same --profile"
+                f"{other.id}: has the profile {its.profile.value}, {first.id} has {mine.profile.value}; their indices"
+                " are not comparable, analyse both with the same --profile"
             )
         if Measured.rules_of(first) != Measured.rules_of(other):
             raise ReportError(f"{other.id}: has other weights than {first.id}; analyse both with the same settings")
-        if (
-            courses
-            and " ".join((mine.course or "").split()).casefold() != " ".join((its.course or "").split()).casefold()
-        ):
+        if courses and _course_key(mine.course) != _course_key(its.course):
             raise ReportError(
                 f"{other.id}: is of course {its.course!r}, {first.id} of {mine.course!r}; give sessions of one course"
             )
+
+
+def _course_key(course: str | None) -> str:
+    return " ".join((course or "").split()).casefold()
 
 
 def _index(measured: Measured) -> Value:
@@ -228,9 +229,7 @@ def _difference_in_words(interval: str, values: Sequence[Value]) -> str:
     low, _, high = interval.partition(" to ")
     if (low[0] == "−") != (high[0] == "−"):
         return "The interval of the difference holds 0: chance in time alone would explain it."
-    return (
-        "The interval of the difference does not hold 0: chance in time alone does not explain it. What else changed?"
-    )
+    return "The interval of the difference does not hold 0: chance in time alone does not explain it."
 
 
 def _trend_in_words(slope: float, interval: Interval, lectures: int) -> str:

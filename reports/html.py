@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from html import escape
 from typing import Any, Final
+from zlib import crc32
 
 from reports.blocks import Block
 
@@ -89,9 +90,9 @@ def _facts(one: Block) -> str:
 
 
 def _figure(one: Block) -> str:
-    # matplotlib's SVG begins with an XML declaration, which HTML does not know; names inside must differ between figures
+    # matplotlib's SVG begins with an XML declaration, which HTML does not know; names must differ between figures
     svg = one["svg"][one["svg"].index("<svg") :]
-    mark = f"f{abs(hash(svg)):x}-"
+    mark = f"f{crc32(svg.encode()):x}-"
     for name in ("figure_", "axes_", "patch_", "line2d_", "matplotlib.axis_", "text_", "xtick_", "ytick_", "legend_"):
         svg = svg.replace(f'id="{name}', f'id="{mark}{name}')
     return f'<figure role="img" aria-label="{escape(one["alt"])}">{svg}</figure>'

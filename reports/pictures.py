@@ -98,7 +98,7 @@ def seats_svg(seats: pd.DataFrame, size_px: tuple[int, int], least: int, width_m
         axes.spines[:].set(visible=True, color=PALE, linewidth=0.6)
         inset = axes.inset_axes((1.03, 0.1, 0.035, 0.8))
         bar = figure.colorbar(mesh, cax=inset, ticks=[low, (low + high) / 2, high], format="%.2g")
-        bar.outline.set_visible(False)  # type: ignore[operator]
+        bar.outline.set_visible(False)
         inset.tick_params(length=1.5, width=0.5, color=PALE, labelcolor=INK)
         return as_svg(figure)
 

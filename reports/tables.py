@@ -160,9 +160,10 @@ def _session(measured: Measured) -> pd.DataFrame:
 
 def _segments(measured: Measured) -> pd.DataFrame:
     rows = [
-        (one.segment.start, one.segment.end, one.segment.title, one.segment.automatic, one.mean, *one.interval, one.coverage)
+        (part.start, part.end, part.title, part.automatic, one.mean, *one.interval, one.coverage)
         for one in segment_values(measured.table, measured.segments)
-    ]  # fmt: skip
+        for part in (one.segment,)
+    ]
     return pd.DataFrame(rows, columns=list(DICTIONARY["segments"]))
 
 

@@ -22,7 +22,7 @@ WITHHOLD_KEY: Final = "withhold_below"
 """Where it keeps the number of students below which class values are withheld."""
 
 WITHHOLD_BELOW: Final = 5
-"""A mean over fewer people says too much about each of them; a convention of statistical offices (minimum cell size)."""
+"""A mean over fewer people says too much about each of them: a minimum cell size, as statistical offices use one."""
 
 DEFAULT: Final[Mapping[State, float]] = MappingProxyType(
     {
@@ -35,8 +35,8 @@ DEFAULT: Final[Mapping[State, float]] = MappingProxyType(
     }
 )
 """Weights by convention, the highest first. The literature gives their order, not their values: interactive >
-constructive > active > passive is ICAP (Chi & Wylie 2014, Educational Psychologist 49(4), 219-243); that confusion can be
-productive is D'Mello, Lehman, Pekrun & Graesser 2014, Learning and Instruction 29, 153-170."""
+constructive > active > passive is ICAP (Chi & Wylie 2014, Educational Psychologist 49(4), 219-243); that confusion can
+be productive is D'Mello, Lehman, Pekrun & Graesser 2014, Learning and Instruction 29, 153-170."""
 
 ORDER: Final = tuple(DEFAULT)
 """The states from the one that counts most to the one that counts least; no weights may turn it round."""

@@ -14,9 +14,9 @@ MOST_MODELS: Final = 4
 MOST_WARNINGS: Final = 3
 
 FORMULA: Final = (
-    "For one student in one second, E = Σ weight × probability of the state, given that the student was seen. Means over"
-    " students and time are weighted by the time seen, so unseen time lowers the coverage beside a number and never the"
-    " number. The literature supports the order of the weights (interactive, constructive, active, passive: Chi & Wylie"
+    "For one student in one second, E = Σ weight × probability of the state, given that the student was seen. Means"
+    " over students and time are weighted by the time seen, so unseen time lowers the coverage beside a number and never"
+    " the number. The literature supports the order of the weights (interactive, constructive, active, passive: Chi & Wylie"
     " 2014; confusion can be productive: D’Mello et al. 2014); their values are a convention."
 )
 SPREAD: Final = (
@@ -24,14 +24,15 @@ SPREAD: Final = (
     " mistakes of the networks, nor of other lectures."
 )
 SHARE: Final = (
-    "The share engaged counts a student as engaged in a two-minute window when attentive, taking notes, discussing or"
-    " confused were likelier together than not over the time seen; it needs no weights (after BERI, Lane & Harris 2015)."
+    "The share engaged counts a student as engaged in a two-minute window when attentive, taking notes, discussing"
+    " or confused were likelier together than not over the time seen; it needs no weights (after BERI, Lane & Harris"
+    " 2015)."
 )
 LIMITS: Final = (
     "The states are readings of head direction, face and posture by written rules. The rules’ numbers are conventions"
     " with sources; they were not fitted, and not validated against what students thought or learned.",
-    "The index is a convention, not a grade and not a measure of learning. Compare a class with itself over one lecture,"
-    " rather than courses, rooms or people; small differences mean nothing.",
+    "The index is a convention, not a grade and not a measure of learning. Compare a class with itself over one"
+    " lecture, rather than courses, rooms or people; small differences mean nothing.",
     "Unseen is not disengaged: it means hidden, out of the picture, or too small to tell. Where coverage is low, trust"
     " the number beside it less.",
     "Any single second can be wrong. A student who looks away may be thinking, one who looks at the board may be far"
@@ -91,13 +92,13 @@ def profile_sentence(profile: Profile) -> str:
     law = "EU law (AI Act, Regulation 2024/1689, Article 5(1)(f)) prohibits AI systems that infer emotions in education"
     if any(state in INFERRED_EMOTION for state in profile.states):
         return (
-            f"Profile {profile.value}: it also infers {emotions} from cues; they are guesses about an inner state. {law},"
-            " except for medical or safety reasons, and other places may too: take legal advice first. The profile"
-            f" {Profile.OBSERVABLE.value} leaves both out."
+            f"Profile {profile.value}: it also infers {emotions} from cues; they are guesses about an inner state."
+            f" {law}, except for medical or safety reasons, and other places may too: take legal advice first. The"
+            f" profile {Profile.OBSERVABLE.value} leaves both out."
         )
     return (
-        f"Profile {profile.value}: behaviour only; {emotions} are not inferred, because inferring emotions in education is"
-        f" prohibited in some places. {law}, except for medical or safety reasons."
+        f"Profile {profile.value}: behaviour only; {emotions} are not inferred, because inferring emotions in education"
+        f" is prohibited in some places. {law}, except for medical or safety reasons."
     )
 
 
