@@ -156,8 +156,8 @@ def comparison_content(first: Session, second: Session, width_mm: float, height_
                         ["A", "B"],
                         [one.mean for one in index],
                         [one.interval for one in index],
-                        width_mm / 2,
-                        height_mm * 0.8,
+                        width_mm,
+                        height_mm,
                     ),
                     f"Index of A {number(index[0].mean, True)}, of B {number(index[1].mean, True)}.",
                 ),
@@ -227,7 +227,7 @@ def _difference_in_words(interval: str, values: Sequence[Value]) -> str:
     if interval == "–":
         return "At least one of them is too short for an interval, so the difference may be chance."
     low, _, high = interval.partition(" to ")
-    if (low[0] == "−") != (high[0] == "−"):
+    if {low[0], high[0]} not in ({"+"}, {"−"}):
         return "The interval of the difference holds 0: chance in time alone would explain it."
     return "The interval of the difference does not hold 0: chance in time alone does not explain it."
 
@@ -315,7 +315,8 @@ def _day(session: Session) -> date:
 def _signed(value: float) -> str:
     if value != value:
         return "–"
-    return f"{value:+.2f}".replace("-", "−")
+    shown = f"{value:+.2f}"
+    return "0.00" if float(shown) == 0 else shown.replace("-", "−")
 
 
 def _signed_span(interval: Interval, factor: float) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from errno import EDQUOT, ENOSPC
 from pathlib import Path
 from typing import Any, Final
@@ -78,4 +78,5 @@ def _beside(path: Path) -> Any:
             raise OutputError(f"{path}: the disk is full; free some space or choose another --out") from error
         raise ReportError(f"{path}: can not be written ({error.strerror}); choose another --out") from error
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):  # there is no folder it could be in
+            partial.unlink(missing_ok=True)

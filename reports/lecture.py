@@ -309,8 +309,8 @@ def _stills(measured: Measured) -> list[Block]:
         found = measured.session.stills(middles)
     except DataDeleted:
         return [title, text("The annotated video was deleted, as promised to the students: no pictures.", quiet=True)]
-    except SessionError as error:
-        return [title, text(f"No pictures: {plain(str(error), 200)}", quiet=True)]
+    except SessionError:  # not its words: they hold the folder's path, which can name people
+        return [title, text("No pictures: the annotated video is not there, or can not be read.", quiet=True)]
     if not found:
         return [title, text("No pictures: no frame could be covered so that no face shows.", quiet=True)]
     parts: list[list[Block]] = []

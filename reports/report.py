@@ -17,7 +17,7 @@ from reports.lecture import Measured, lecture_content
 from reports.segments import read_segments
 from reports.typeset import check_paper, pdf
 
-SIZES_MM: Final = {"a4": (178.0, 46.0), "letter": (183.9, 40.0)}
+SIZES_MM: Final = {"a4": (178.0, 50.0), "letter": (183.9, 44.0)}
 """Paper -> width of the text and height of a figure over all of it."""
 
 

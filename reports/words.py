@@ -15,9 +15,9 @@ MOST_WARNINGS: Final = 3
 
 FORMULA: Final = (
     "For one student in one second, E = Σ weight × probability of the state, given that the student was seen. Means"
-    " over students and time are weighted by the time seen, so unseen time lowers the coverage beside a number and never"
-    " the number. The literature supports the order of the weights (interactive, constructive, active, passive: Chi & Wylie"
-    " 2014; confusion can be productive: D’Mello et al. 2014); their values are a convention."
+    " over students and time are weighted by the time seen, so unseen time lowers the coverage beside a number and"
+    " never the number. The literature supports the order of the weights (interactive, constructive, active, passive:"
+    " Chi & Wylie 2014; confusion can be productive: D’Mello et al. 2014); their values are a convention."
 )
 SPREAD: Final = (
     "Intervals hold 95% of what chance in time would give within one lecture (block bootstrap). They know nothing of"
@@ -60,7 +60,7 @@ REFERENCES: Final = (
 def approach(manifest: Manifest) -> str:
     """How the numbers came about."""
     share = manifest.counts.analysed_frames / manifest.duration if manifest.duration > 0 else 0.0
-    rate = f" about {share:.1f} times a second" if share else ""
+    rate = f" about {share:.1f} times a second" if share >= 0.05 else ""
     return (
         f"The recording was looked at{rate}. A detector finds the students; a tracker, and the seat each of them keeps,"
         " give everybody one number for the whole lecture. Further networks read behaviour and the direction of heads,"
