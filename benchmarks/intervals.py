@@ -10,15 +10,20 @@ import numpy as np
 import pandas as pd
 from scipy.signal import lfilter
 
-from models.states import Profile, State
-from reports.formula import engagement_table, summary, summary_interval
+from benchmarks import common
+from models.states import State
+from reports.formula import CLASS, class_engagement, summary_interval
 
-LECTURES = 200
+LECTURES = 400
 SHARED = 0.3
 """Of the variance of a student's drift, the part that all students have in common."""
 
 ENDS = State.DISCUSSING, State.DISTRACTED
 """Of a student's probability between them: the weights 1 and 0 make it the index itself."""
+
+
+KINDS = ((10, 12, 15), (10, 12, 60), (30, 12, 15), (50, 12, 15), (50, 12, 60), (50, 30, 15), (90, 30, 60))
+"""Minutes, students, seconds within which a drift is forgotten."""
 
 
 def drift(rng: np.random.Generator, seconds: int, series: int, memory_s: float) -> np.ndarray:
@@ -47,30 +52,37 @@ def lecture(rng: np.random.Generator, levels: np.ndarray, seconds: int, memory_s
     )
 
 
-def held(minutes: int, students: int, memory_s: float, lectures: int = LECTURES) -> tuple[float, float]:
+def held(minutes: int, students: int, memory_s: float, lectures: int) -> tuple[float, float]:
     """Share of lectures whose interval holds the truth, and the mean width of an interval."""
     rng = np.random.default_rng(0)
     levels = rng.normal(0.5, 0.5, students)
     truth = float((1 / (1 + np.exp(-(levels + rng.normal(size=(200_000, 1)))))).mean())
     inside, widths = 0, []
     for _ in range(lectures):
-        table = engagement_table(lecture(rng, levels, 60 * minutes, memory_s), Profile.FULL)
+        table = class_engagement(lecture(rng, levels, 60 * minutes, memory_s)).assign(scope=CLASS)
         low, high = summary_interval(table)
-        assert summary(table).mean is not None
         inside += low <= truth <= high
         widths.append(high - low)
     return inside / lectures, float(np.mean(widths))
 
 
 def main() -> None:
-    """Print the table of docs/benchmarks.md."""
-    print("| lecture | students | the class remembers for | intervals that hold the truth | mean width |")
-    print("|---|---|---|---|---|")
-    for minutes, students, memory_s in (
-        (10, 12, 15), (30, 12, 15), (50, 12, 15), (50, 30, 15), (50, 12, 60), (90, 30, 60), (90, 30, 15),
-    ):  # fmt: skip
-        share, width = held(minutes, students, memory_s)
-        print(f"| {minutes} min | {students} | {memory_s} s | {share:.1%} | {width:.3f} |", flush=True)
+    """Simulate and print the table."""
+    parser = common.parser(__doc__)
+    parser.add_argument("--lectures", type=int, default=LECTURES, help=f"of each kind (default: {LECTURES})")
+    args = parser.parse_args()
+    common.print_machine()
+    figures = []
+    for minutes, students, memory_s in KINDS:
+        share, width = held(minutes, students, memory_s, args.lectures)
+        figures.append({"minutes": minutes, "students": students, "memory_s": memory_s, "held": share, "width": width})
+    columns = ["lecture", "students", "the class remembers for", "intervals that hold the truth", "mean width"]
+    rows = [
+        [f"{f['minutes']} min", f["students"], f"{f['memory_s']} s", f"{f['held']:.1%}", f"{f['width']:.3f}"]
+        for f in figures
+    ]
+    common.print_table(f"{args.lectures} simulated lectures of each kind", columns, rows)
+    common.write_json(args.json, {"lectures": args.lectures, "intervals": figures})
 
 
 if __name__ == "__main__":
