@@ -6,7 +6,8 @@ import errno
 import itertools
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import pandas as pd
 import pymupdf
 import pytest
 
+from consent.retention import Kind
 from models.cards import cards
 from models.states import UNSEEN, Profile, State
 from pipeline.session import BOX, EVENT_COLUMNS, EVENTS, MANIFEST, OBSERVATIONS, STATES, Manifest, Session, SessionError
@@ -300,6 +302,22 @@ def test_named_segments_stand_in_the_report(tmp_path: Path) -> None:
     assert [row[1] for row in rows] == ["0:00–2:30 Opening", "2:30–5:00 Group work"]
     found = report_content(session)
     assert any("automatically" in one.get("note", "") or "no change" in one.get("note", "") for one in blocks(found))
+
+
+def test_examples_cover_everybody_and_name_no_folder(make_session: Callable[..., Path], tmp_path: Path) -> None:
+    session = Session.open(make_session(tmp_path / "secret-name", seconds=30, blur="nobody"))
+    written = write_report(session)
+    text = whole(written)
+    assert "Everybody’s head is covered here" in text
+    with pymupdf.open(written) as document:
+        assert len(document[1].get_images()) >= 2
+    session.video.unlink()
+    text = whole(write_report(session))
+    assert "No pictures: the annotated video is not there" in text
+    assert "secret-name" not in text
+    gone = session.manifest.model_copy(update={"purged": {Kind.ANNOTATED_VIDEO: date(2026, 5, 1)}})
+    (session.folder / MANIFEST).write_text(gone.model_dump_json(), encoding="utf-8")
+    assert "deleted, as promised to the students: no pictures" in whole(write_report(Session.open(session.folder)))
 
 
 # --- HTML ---------------------------------------------------------------------------------------------------------
