@@ -32,7 +32,8 @@ from reports.blocks import words as plain
 from reports.errors import ReportError
 from reports.formula import class_rows, summary, summary_interval
 from reports.intervals import UNKNOWN, Interval, difference_interval, ratio_interval, slope_interval
-from reports.lecture import Measured, closing_page, weights_table
+from reports.lecture import closing_page, weights_table
+from reports.measured import Measured
 from reports.pictures import lectures_svg
 
 MOST_LECTURES: Final = 60

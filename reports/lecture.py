@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any, Final
 
@@ -12,7 +11,7 @@ import pandas as pd
 from models.states import PALETTE, Profile
 from pipeline.session import BOX, DataDeleted, Manifest, Session, SessionError
 from reports import words
-from reports.beri import WINDOW_S, engaged_share, session_share
+from reports.beri import WINDOW_S, session_share
 from reports.blocks import (
     Block,
     clock,
@@ -34,15 +33,15 @@ from reports.blocks import words as plain
 from reports.figures import bin_seconds, engagement_svg, shares_svg
 from reports.formula import (
     STUDENT,
-    engagement_table,
     in_bins,
     session_shares,
     summary,
     summary_interval,
     withheld_seconds,
 )
+from reports.measured import Measured
 from reports.pictures import distribution_svg, seats_svg, still_svg
-from reports.segments import Segment, found_segments, segment_values, student_values
+from reports.segments import segment_values, student_values
 from reports.sensitivity import WEIGHTINGS, band
 from reports.weights import Rules
 
@@ -50,44 +49,6 @@ MOST_SEGMENT_ROWS: Final = 8
 MOST_EVENTS: Final = 4
 STILLS: Final = 2
 GUTTER_MM: Final = 8.0
-
-
-@dataclass(frozen=True)
-class Measured:
-    """A session with everything the report says of it worked out once."""
-
-    session: Session
-    rules: Rules
-    table: pd.DataFrame
-    """See ``reports.formula.engagement_table``."""
-    windows: pd.DataFrame
-    """See ``reports.beri.engaged_share``."""
-    segments: list[Segment]
-
-    @classmethod
-    def of(cls, session: Session, segments: list[Segment] | None = None) -> Measured:
-        """Work it out; ``segments`` are found where they are not given.
-
-        Raises:
-            FormulaError: the session's weights or states table can not be used.
-            SessionError: a table of the session is missing, deleted or damaged.
-        """
-        manifest = session.manifest
-        rules = cls.rules_of(session)
-        made = engagement_table(session.states, manifest.profile, rules.weights, rules.withhold_below)
-        windows = engaged_share(session.states, rules.withhold_below)
-        found = found_segments(made, manifest.duration) if segments is None else segments
-        return cls(session, rules, made, windows, found)
-
-    @staticmethod
-    def rules_of(session: Session) -> Rules:
-        """The rules a session was made by; raises ``FormulaError`` where they are not valid."""
-        return Rules.on_record(session.manifest.config)
-
-    @property
-    def manifest(self) -> Manifest:
-        """The session's."""
-        return self.session.manifest
 
 
 def lecture_content(measured: Measured, width_mm: float, height_mm: float) -> dict[str, Any]:

@@ -13,7 +13,8 @@ from pipeline.session import Session
 from reports.course import comparison_content, course_content
 from reports.errors import OutputError, ReportError
 from reports.html import page
-from reports.lecture import Measured, lecture_content
+from reports.lecture import lecture_content
+from reports.measured import Measured
 from reports.segments import read_segments
 from reports.typeset import check_paper, pdf
 

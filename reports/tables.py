@@ -20,7 +20,7 @@ from reports.formula import (
     summary_interval,
     withheld_seconds,
 )
-from reports.lecture import Measured
+from reports.measured import Measured
 from reports.segments import read_segments, segment_values
 from reports.sensitivity import band
 
