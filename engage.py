@@ -244,7 +244,6 @@ def withdraw(
     from pipeline.search import Originals
     from pipeline.stopping import Stop
     from pipeline.withdrawal import Remake
-    from reports.formula import WEIGHTS_KEY
     from reports.report import write_report
 
     if (session is None) != (number is None):
@@ -254,7 +253,7 @@ def withdraw(
     default = Path("sessions")
     folders = sessions or ([default] if default.is_dir() else [])
     stop = Stop.listen()
-    remake = Remake(lambda manifest: scorer(manifest.config.get(WEIGHTS_KEY) or {}), write_report)
+    remake = Remake(lambda manifest: scorer(manifest.config), write_report)
     with Registry.open() as registry:
         withdrawal = registry.withdrawals.begin(course, student)
         with Bars(console, stop) as bars:
@@ -332,6 +331,7 @@ class Permission:
     lecture_day: date | None = None
     withdrawals: tuple[str, ...] | None = None
     """Ids of those on record then; ``None`` where the registry was not asked (the demo)."""
+    purposes: tuple[Purpose, ...] = ()
 
     def note(self, session: Session) -> None:
         """Note in the registry where a session of a course lies, so that a withdrawal finds it.
@@ -371,7 +371,8 @@ class Permission:
             approval = permit(registry.approvals(course), course, approved_by, date.today(), purposes)
             withdrawals = tuple(one.id for one in registry.withdrawals.of_course(course))
             policy = cover_policy(blur, registry.opt_outs(course, purposes), absent)
-            return cls(course, approval, policy, registry.retention.of_course(course), lecture_day, withdrawals)
+            keep_days = registry.retention.of_course(course)
+            return cls(course, approval, policy, keep_days, lecture_day, withdrawals, purposes)
 
 
 def process(
@@ -402,9 +403,10 @@ def process(
             policy=permission.policy,
             approval=permission.approval,
             course=permission.course,
-            score=scorer(settings.state_weights or {}),
+            score=scorer(settings.model_dump()),
             progress=progress,
             seat_map=seat_map,
+            purposes=permission.purposes,
         )
         promise(writer, permission.keep_days, permission.lecture_day, date.today())
         write_report(Session.open(writer.folder))
@@ -413,17 +415,17 @@ def process(
     return session
 
 
-def scorer(state_weights: Mapping[Any, float]) -> Score:
-    """The engagement formula with these weights, as the pipeline takes it."""
+def scorer(config: Mapping[str, Any]) -> Score:
+    """The engagement formula with the rules among these settings, as the pipeline takes it."""
     from pipeline.session import EngagementSummary
     from reports import formula
+    from reports.weights import Rules
 
-    weights = formula.StateWeights(dict(state_weights))
+    rules = Rules.on_record(config)
 
     def score(states: DataFrame, profile: Profile) -> tuple[DataFrame, EngagementSummary]:
-        table = formula.engagement_table(states, profile, weights)
-        mean, coverage = formula.summary(table)
-        return table, EngagementSummary(mean=mean, coverage=coverage)
+        table = formula.engagement_table(states, profile, rules.weights, rules.withhold_below)
+        return table, EngagementSummary.model_validate(formula.summary_fields(table))
 
     return score
 
@@ -463,6 +465,7 @@ def seat(
 
 
 app.command()(reports.commands.report)
+app.command()(reports.commands.export)
 app.command()(pipeline.commands.purge)
 app.command()(dashboard.commands.dashboard)
 app.command()(models.commands.info)

@@ -8,19 +8,23 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import Enum
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from consent.retention import Kind
 from models.states import Profile
+
+if TYPE_CHECKING:
+    from models.cards import ModelFile
+    from pipeline.stills import Still
 
 SCHEMA_VERSION = 1
 
@@ -115,10 +119,18 @@ class AuditResult(str, Enum):
 
 
 class EngagementSummary(BaseModel):
-    """The class over the whole session; ``None`` where nobody was seen."""
+    """The class over the whole session; ``None`` where nobody was seen, or too few at once for a class value."""
 
     mean: float | None = Field(default=None, ge=0, le=1)
+    low: float | None = Field(default=None, ge=0, le=1, description="of the 95 % interval")
+    high: float | None = Field(default=None, ge=0, le=1)
     coverage: float = Field(default=0.0, ge=0, le=1)
+    withheld_seconds: int = Field(default=0, ge=0, description="seconds in which somebody, but too few, were seen")
+
+    @property
+    def withheld(self) -> bool:
+        """Whether there is no mean although somebody was seen."""
+        return self.mean is None and self.withheld_seconds > 0
 
 
 class Manifest(BaseModel):
@@ -140,6 +152,7 @@ class Manifest(BaseModel):
     profile: Profile
     course: str | None = None
     approval: str = Field(description="id of the approval on record, or the words given on the command line")
+    purposes: list[str] = Field(default_factory=list, description="what the run was for, all of it approved")
     blur: str
     everyone_covered: bool = Field(
         default=False, description="also where not asked for: it was not known who those are that said no"
@@ -221,6 +234,32 @@ class Session:
         """See ``OBSERVATION_COLUMNS``."""
         return self._table(OBSERVATIONS, OBSERVATION_COLUMNS)
 
+    def observed(self, *columns: str, between: tuple[float, float] | None = None) -> pd.DataFrame:
+        """Some columns of the observations, in a span (s, both ends included) if given; a long lecture has millions
+        of rows.
+        """
+        filters = None if between is None else [("t", ">=", between[0]), ("t", "<=", between[1])]
+        return self._table(OBSERVATIONS, columns or OBSERVATION_COLUMNS, filters, only=bool(columns))
+
+    def stills(self, times: Sequence[float]) -> list[Still]:
+        """Frames of the annotated video at these times (s); everybody is covered unless showing was granted.
+
+        A frame that cannot be had, or in which a face still shows when all heads are covered, is left out.
+
+        Raises:
+            SessionError: the video or a table is missing, deleted or damaged.
+        """
+        from pipeline.stills import stills  # brings the renderer and the face detectors along
+
+        return stills(self, times)
+
+    @property
+    def model_cards(self) -> list[ModelFile]:
+        """What this software knows of each model file the session was made with."""
+        from models.cards import model_files
+
+        return model_files(self.manifest.models)
+
     @cached_property
     def states(self) -> pd.DataFrame:
         """See ``STATE_COLUMNS``."""
@@ -249,10 +288,16 @@ class Session:
             raise SessionError(f"{self.folder}: {name} is missing; run the lecture again with --overwrite")
         return path
 
-    def _table(self, name: str, columns: tuple[str, ...]) -> pd.DataFrame:
+    def _table(
+        self,
+        name: str,
+        columns: tuple[str, ...],
+        filters: list[tuple[str, str, float]] | None = None,
+        only: bool = False,
+    ) -> pd.DataFrame:
         path = self._existing(name)
         try:
-            table = pd.read_parquet(path)
+            table = pd.read_parquet(path, columns=list(columns) if only else None, filters=filters)
         except Exception as error:  # a damaged file makes pyarrow and pandas raise nearly anything
             raise _unreadable(path, error) from None
         missing = [column for column in columns if column not in table]

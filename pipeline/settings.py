@@ -59,6 +59,7 @@ class Settings(BaseModel):
     state_weights: dict[State, float] | None = Field(
         None, description="engagement weight of each state, 0 to 1; those not named keep the default"
     )
+    withhold_below: int = Field(5, ge=1, description="students seen below which class values are withheld; 1: never")
     max_fill_s: float = Field(
         2.0, ge=0, description="s of a gap in a student's boxes that is filled with unobserved rows"
     )

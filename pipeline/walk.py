@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import pandas as pd
 
-from consent.policy import Approval, CoverPolicy
+from consent.policy import Approval, CoverPolicy, Purpose
 from consent.zones import Zone
 from models.head import WEIGHTS as HEAD_WEIGHTS
 from models.registry import file_sha256
@@ -55,8 +55,11 @@ def walk(
     score: Score,
     progress: Progress,
     seat_map: Mapping[str, Zone] | None = None,
+    purposes: Sequence[Purpose] = (),
 ) -> None:
     """Analyse, render and check one lecture into ``writer``'s folder; the report and the commit are the caller's.
+
+    ``purposes`` are noted in the session; whether they are permitted is decided before.
 
     Raises:
         VideoError: the lecture cannot be decoded.
@@ -73,7 +76,8 @@ def walk(
     writer.write_table(STATES, analysis.states)
     writer.write_table(EVENTS, analysis.events)
     writer.write_table(ENGAGEMENT, engagement)
-    writer.write_manifest(_manifest(reader, writer, analysis, detector, settings, approval, course, summary, checked))
+    manifest = _manifest(reader, writer, analysis, detector, settings, approval, course, summary, checked)
+    writer.write_manifest(manifest.model_copy(update={"purposes": [one.value for one in purposes]}))
 
 
 def _written_and_checked(

@@ -10,6 +10,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from consent import retention
 from consent.policy import Blur, CoverPolicy
@@ -141,7 +142,7 @@ def _write(
     manifest = session.manifest
     settings = settings_on_record(manifest.config, manifest.profile)
     known = who.zone is not None or who.number is not None
-    before = _as_analysed(session)
+    before = as_analysed(session)
     if known:
         parts = parts_of(session, who)
         after, words = without(before, parts)
@@ -227,8 +228,11 @@ def nobody_was_covered(manifest: Manifest) -> bool:
     return manifest.audit is AuditResult.NOBODY and not manifest.withdrawals and manifest.blur != Blur.EVERYONE.value
 
 
-def _as_analysed(session: Session) -> Analysis:
-    """A session as pass 1 left it, but for the covers, which are in the picture."""
+def as_analysed(
+    session: Session, observations: pd.DataFrame | None = None, states: pd.DataFrame | None = None
+) -> Analysis:
+    """A session as pass 1 left it, but for the covers, which are in the picture; or with these tables only."""
+    observations = session.observations if observations is None else observations
     manifest = session.manifest
     settings = settings_on_record(manifest.config, manifest.profile)
     info = VideoInfo(
@@ -243,10 +247,10 @@ def _as_analysed(session: Session) -> Analysis:
         duration_s=manifest.duration,
         interval_s=interval_s(settings, manifest.fps),
         analysed_frames=manifest.counts.analysed_frames,
-        observations=session.observations,
-        states=session.states,
+        observations=observations,
+        states=session.states if states is None else states,
         events=session.events,
-        covers=session.observations.iloc[:0],
+        covers=observations.iloc[:0],
         students=manifest.counts.students,
         warnings=list(manifest.warnings),
         policy=CoverPolicy(False, (), ""),

@@ -381,6 +381,8 @@ def test_what_was_not_approved_is_not_done(two_students, clips, tmp_path, words,
     with Registry.open() as registry:
         registry.approve(COURSE, "Prof. Wren", date.today(), purposes=[*EVERY_RUN, Purpose(missing)])
     assert run(*asked).exit_code == 0
+    (folder,) = (tmp_path / "out").glob("*_good")
+    assert Session.open(folder).manifest.purposes == ["recording", "analysis", missing]
 
 
 @pytest.mark.parametrize(("seat", "students"), [(None, 2), (Zone(0, 0, 0.5, 1), 1)])
