@@ -14,7 +14,7 @@ REACH = 1.5
 """Head regions from the middle of a seat within which a head is still on it: leaning, not walking."""
 OUTERMOST = 2.0
 """Per cent of the places on the seat left out at each side."""
-MARGIN = 0.5
+MARGIN = 0.25
 """Head regions added on each side."""
 SHARED = 0.1
 """Share of another student's sightings in the zone from which it does not tell the two apart."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import signal
 from collections.abc import Iterator
 from io import StringIO
@@ -25,7 +24,7 @@ def handlers() -> Iterator[None]:
 
 def swallowed(number: signal.Signals) -> None:
     with contextlib.suppress(KeyboardInterrupt):
-        os.kill(os.getpid(), number)
+        signal.raise_signal(number)
 
 
 def test_work_goes_on_while_nobody_asks():
@@ -40,7 +39,7 @@ def test_work_goes_on_while_nobody_asks():
 def test_it_is_raised_at_once(number):
     Stop.listen()
     with pytest.raises(KeyboardInterrupt):
-        os.kill(os.getpid(), number)
+        signal.raise_signal(number)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
