@@ -247,8 +247,10 @@ def _by_seat(
         look = unlike(one, other)
         if look <= settings.max_unlike:
             yield moved / settings.max_seat_distance + look / settings.max_unlike, one, other
+    staying = set(still)
     seated = [index for index, sat in zip(still, sits, strict=True) if sat]
-    yield from _away_from_seat(pieces, seated, [i for i in range(len(pieces)) if i not in set(still)], settings, unlike)
+    moving = [index for index in range(len(pieces)) if index not in staying]
+    yield from _away_from_seat(pieces, seated, moving, settings, unlike)
 
 
 def _away_from_seat(
@@ -256,26 +258,28 @@ def _away_from_seat(
 ) -> Iterator[tuple[float, int, int]]:
     """(cost, seated, moving) of tracks that begin at a seat left vacant and go away, or come to one and end there.
 
-    Others pass a seat too, so the place must be closer and the look, which must tell people apart here, more alike.
+    Others pass a seat too, so place and look, which must tell people apart here, count twice.
     """
-    if unlike.trust < TELLING:
+    if unlike.trust < TELLING or not seated or not moving:
         return
-    for sitter in seated:
-        seat = pieces[sitter]
-        height = max(float(seat.place[3] - seat.place[1]), 1e-6)
-        for walker in moving:
-            piece = pieces[walker]
-            if piece.first_t > seat.last_t:
-                nearest = piece.head
-            elif seat.first_t > piece.last_t:
-                nearest = list(piece.tail)
-            else:
-                continue
-            there = np.median([box for _, box in nearest], axis=0)
-            off = float(np.linalg.norm(anchor(there) - anchor(seat.place))) / height / settings.max_seat_distance
-            cost = 2 * off + 2 * unlike(sitter, walker) / max(settings.max_unlike, 1e-9)
-            if cost < 2:
-                yield cost, sitter, walker
+    seats = np.array([anchor(pieces[index].place) for index in seated])
+    heights = np.array([max(float(np.diff(pieces[index].place[1::2])[0]), 1e-6) for index in seated])
+    near = cKDTree(seats)
+    for ends in (False, True):
+        sightings = (pieces[index].tail if ends else pieces[index].head for index in moving)
+        tops = np.array([anchor(np.median([box for _, box in each], axis=0)) for each in sightings])
+        for walker, top, sitters in zip(
+            moving, tops, near.query_ball_point(tops, settings.max_seat_distance * heights.max()), strict=True
+        ):
+            for place in sitters:
+                sitter = seated[place]
+                seat, piece = pieces[sitter], pieces[walker]
+                if not (seat.first_t > piece.last_t if ends else piece.first_t > seat.last_t):
+                    continue
+                off = float(np.linalg.norm(top - seats[place])) / heights[place] / settings.max_seat_distance
+                cost = 2 * (off + unlike(sitter, walker) / max(settings.max_unlike, 1e-9))
+                if cost < 2:
+                    yield cost, sitter, walker
 
 
 def stays(piece: Tracklet) -> bool:
