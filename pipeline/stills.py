@@ -86,8 +86,7 @@ def _covered(session: Session, image_bgr: np.ndarray, t: float, finder: FaceFind
         as_analysed(session, rows, states[(states["t"] - t).abs() <= AROUND_S]), covers=regions_to_cover(rows, solid)
     )
     image = image_bgr[: manifest.height, : manifest.width].copy()
-    patches = Patches()
-    patches.add(t, finder.find(image).boxes_xyxy)
+    patches = Patches([(t, finder.find(image).boxes_xyxy)])
     image[: Scale.of(manifest.width, manifest.height).bar] = BAR_COLOUR
     Annotator(analysis, class_by_second(session.engagement), settings, patches).draw(image, t)
     left = finder.find(image)
