@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import lecture, texts, theme
+from dashboard import pages, texts, theme
 
 st.set_page_config(page_title=texts.APP, layout="wide")
 st.html(theme.STYLE)
-st.navigation([st.Page(lecture.page, title=texts.LECTURE_PAGE, url_path="lecture", default=True)]).run()
+st.navigation([pages.entry(name) for name in pages.names()], position="top").run()

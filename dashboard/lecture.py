@@ -8,58 +8,19 @@ import pandas as pd
 import streamlit as st
 
 from consent.retention import Kind
-from dashboard import charts, library, server, texts
+from dashboard import charts, choice, library, server, texts
+from dashboard.texts import review as words
 from models.states import PALETTE, State
 from pipeline.session import ENGAGEMENT, EVENT_COLUMNS, DataDeleted, Session, SessionError
 from reports.formula import CLASS, SHARE_PREFIX, STUDENT
 
-QUERY = "session"
-"""Name of the query parameter that links to a lecture."""
-
 
 def page() -> None:
-    """Choose a lecture of the server's folder and review it; says what to do where there is none."""
-    found = library.load(library.folder())
-    if not found.sessions and not found.broken:
-        st.title(texts.NO_SESSIONS)
-        st.markdown(texts.NO_SESSIONS_HELP.format(folder=found.folder))
-        return
-    if not found.sessions:
-        st.title(texts.ALL_BROKEN)
-        _broken(found.broken)
-        return
-    name = _chosen(found)
-    _lecture(name, found.sessions[name])
-    _broken(found.broken)
-
-
-def _chosen(found: library.Library) -> str:
-    """The name of the lecture from the address or the select box; only listed ones can be named."""
-    names = list(found.sessions)
-    asked = st.query_params.get(QUERY)
-    if asked is not None and asked not in found.sessions:
-        st.warning(
-            texts.UNKNOWN_SESSION.format(name=texts.plain(asked, texts.LONGEST_NAME)),
-            icon=":material/search_off:",
-        )
-    name = st.selectbox(
-        texts.CHOOSE,
-        names,
-        index=names.index(asked) if asked in found.sessions else 0,
-        format_func=lambda name: _label(name, found.sessions[name]),
-        label_visibility="collapsed",
-    )
-    st.query_params[QUERY] = name
-    return name
-
-
-def _label(name: str, session: Session) -> str:
-    made = session.manifest
-    return " · ".join(filter(None, [texts.shortened(made.course or ""), name, _day(made.created)]))
-
-
-def _day(created: str) -> str:
-    return f"{created[:10]} {created[11:16]} UTC"
+    """Choose a lecture and review it."""
+    chosen = choice.lecture()
+    if chosen is not None:
+        _lecture(*chosen)
+        choice.broken(library.load(library.folder()).broken)
 
 
 def _lecture(name: str, session: Session) -> None:
@@ -122,14 +83,14 @@ def _video(name: str, session: Session, start: int) -> None:
 
 def _timeline(session: Session, table: pd.DataFrame) -> None:
     if table.loc[table["scope"] == CLASS, "engagement"].isna().all():
-        st.info(texts.WITHHELD_TIMELINE if session.manifest.engagement.withheld else texts.NO_TIMELINE)
+        st.info(words.WITHHELD_TIMELINE if session.manifest.engagement.withheld else words.NO_TIMELINE)
         return
     duration = session.manifest.duration
     bins = charts.binned(table, duration)
     with st.container(gap=None):
         st.altair_chart(charts.engagement_chart(bins, _events(session), duration), key="engagement")
         st.altair_chart(charts.states_chart(bins, session.state_names, duration), key="states")
-    st.caption(texts.TIMELINE_HELP)
+    st.caption(words.TIMELINE_HELP)
 
 
 def _events(session: Session) -> pd.DataFrame:
@@ -144,7 +105,7 @@ def _summary(session: Session) -> None:
     made = session.manifest
     st.subheader(texts.plain(made.course or made.source.name, texts.LONGEST_NAME), anchor=False)
     source = texts.plain(made.source.name, texts.LONGEST_NAME)
-    st.caption(f"{source} · {_day(made.created)} · {texts.clock(made.duration)}")
+    st.caption(f"{source} · {texts.moment(made.created)} · {texts.clock(made.duration)}")
     engagement, coverage, students, spans = st.columns(4)
     index = texts.WITHHELD if made.engagement.withheld else texts.index(made.engagement.mean)
     engagement.metric(texts.ENGAGEMENT, index, help=texts.ENGAGEMENT_HELP)
@@ -155,16 +116,16 @@ def _summary(session: Session) -> None:
 
 def _facts(session: Session) -> None:
     made = session.manifest
-    frames = texts.FRAMES.format(analysed=made.counts.analysed_frames, frames=made.counts.frames)
+    frames = words.FRAMES.format(analysed=made.counts.analysed_frames, frames=made.counts.frames)
     facts = {
         texts.PROFILE: texts.PROFILES[made.profile.value],
         texts.BLUR: texts.BLURS.get(made.blur, made.blur),
-        texts.APPROVAL: made.approval,
-        texts.ANALYSED: frames,
+        words.APPROVAL: made.approval,
+        words.ANALYSED: frames,
     }
     st.markdown("  \n".join(f"**{name}** {texts.plain(value)}" for name, value in facts.items()))
     if made.warnings:
-        with st.expander(texts.WARNINGS.format(count=len(made.warnings)), expanded=True):
+        with st.expander(words.WARNINGS.format(count=len(made.warnings)), expanded=True):
             for warning in made.warnings:
                 st.markdown(texts.plain(warning))
 
@@ -173,11 +134,11 @@ def _downloads(session: Session) -> None:
     with st.container(horizontal=True):
         table = session.folder / ENGAGEMENT
         if table.is_file():
-            _download(texts.DOWNLOAD_TABLE, table.read_bytes, table.name, "text/csv")
+            _download(words.DOWNLOAD_TABLE, table.read_bytes, table.name, "text/csv")
         if session.report.is_file():
-            _download(texts.DOWNLOAD_REPORT, session.report.read_bytes, session.report.name, "application/pdf")
+            _download(words.DOWNLOAD_REPORT, session.report.read_bytes, session.report.name, "application/pdf")
     if not session.report.is_file():
-        st.caption(texts.plain(texts.NO_REPORT.format(folder=session.folder)))
+        st.caption(texts.plain(words.NO_REPORT.format(folder=session.folder)))
 
 
 def _download(label: str, data: Any, file_name: str, mime: str) -> None:
@@ -192,9 +153,9 @@ def _unusual(name: str, session: Session) -> int:
         st.error(texts.plain(str(error)))
         return 0
     if events.empty:
-        st.caption(texts.NO_SPANS)
+        st.caption(words.NO_SPANS)
         return 0
-    st.markdown(f"**{texts.SPANS}**", help=texts.SPANS_HELP)
+    st.markdown(f"**{texts.SPANS}**", help=words.SPANS_HELP)
     shown = events[["start", "end", "student", "score", "why"]].reset_index(drop=True)
     shown[["start", "end"]] = shown[["start", "end"]].map(texts.clock)
     chosen = st.dataframe(
@@ -217,10 +178,10 @@ def _unusual(name: str, session: Session) -> int:
 
 
 def _students(session: Session, table: pd.DataFrame) -> None:
-    st.markdown(f"**{texts.STUDENTS}**", help=texts.STUDENTS_HELP)
+    st.markdown(f"**{texts.STUDENTS}**", help=words.STUDENTS_HELP)
     rows = table[table["scope"] == STUDENT]
     if rows.empty:
-        st.info(texts.NO_STUDENTS)
+        st.info(words.NO_STUDENTS)
         return
 
     states = {SHARE_PREFIX + name: State(name) for name in session.state_names}
@@ -243,11 +204,3 @@ def _students(session: Session, table: pd.DataFrame) -> None:
 def _bar(label: str, colour: str, form: str = "percent") -> Any:
     """A column of numbers from 0 to 1 drawn as bars; eight of them fit a screen of 1280 px."""
     return st.column_config.ProgressColumn(label, width=125, format=form, min_value=0, max_value=1, color=colour)
-
-
-def _broken(errors: dict[str, str]) -> None:
-    if not errors:
-        return
-    with st.expander(texts.BROKEN.format(count=len(errors)), expanded=True, icon=":material/warning:"):
-        for name, error in errors.items():
-            st.markdown(f"**{texts.plain(name)}** {texts.plain(error)}")

@@ -8,6 +8,7 @@ import re
 import socket
 import string
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -15,35 +16,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
+from visiting import visit, words
 
 from consent.retention import Kind
 from dashboard import charts, library, texts
 from dashboard.server import ADDRESS, serve, video_url
+from dashboard.texts import review
 from models.states import PALETTE, Profile
 from pipeline.errors import InputError
 from pipeline.session import ENGAGEMENT, EVENTS, MANIFEST, PARTS, VIDEO, Session
 
-APP = Path(__file__).parents[1] / "dashboard" / "app.py"
 MakeSession = Callable[..., Path]
 
 
 @pytest.fixture
 def open_page(monkeypatch: pytest.MonkeyPatch) -> Callable[..., AppTest]:
-    def opened(folder: Path, **query: str) -> AppTest:
-        monkeypatch.setenv(library.FOLDER_VARIABLE, str(folder))
-        page = AppTest.from_file(str(APP), default_timeout=20)
-        for name, value in query.items():
-            page.query_params[name] = value
-        page.run()
-        assert not page.exception
-        return page
-
-    return opened
-
-
-def words(page: AppTest) -> str:
-    blocks = [*page.title, *page.subheader, *page.markdown, *page.caption, *page.info, *page.warning, *page.error]
-    return "\n".join(block.value for block in blocks)
+    return partial(visit, monkeypatch, name="lecture")
 
 
 def charts_of(page: AppTest) -> list[dict]:
@@ -75,9 +63,9 @@ def test_a_lecture_nobody_attended(tmp_path: Path, open_page, make_session: Make
     make_session(tmp_path, students=0)
     page = open_page(tmp_path)
     shown = words(page)
-    assert texts.NO_TIMELINE in shown
-    assert texts.NO_STUDENTS in shown
-    assert texts.NO_SPANS in shown
+    assert review.NO_TIMELINE in shown
+    assert review.NO_STUDENTS in shown
+    assert review.NO_SPANS in shown
     assert page.metric[0].value == texts.NOT_SEEN
 
 
@@ -105,7 +93,7 @@ def test_what_is_withheld_is_not_called_unseen(tmp_path, open_page, make_session
     table.to_csv(folder / ENGAGEMENT, index=False)
     page = open_page(tmp_path)
     assert [metric.value for metric in page.metric][:2] == [texts.WITHHELD, "90%"]
-    assert texts.WITHHELD_TIMELINE in words(page)
+    assert review.WITHHELD_TIMELINE in words(page)
 
 
 @pytest.mark.parametrize("profile", list(Profile))
@@ -120,10 +108,10 @@ def test_states_and_colours_are_those_of_the_profile(tmp_path, open_page, make_s
 def test_downloads_are_offered_where_the_file_exists(tmp_path, open_page, make_session) -> None:
     folder = make_session(tmp_path)
     labels = [button.proto.label for button in open_page(tmp_path).get("download_button")]
-    assert labels == [texts.DOWNLOAD_TABLE]
+    assert labels == [review.DOWNLOAD_TABLE]
     (folder / "report.pdf").write_bytes(b"%PDF-1.7\n")
     labels = [button.proto.label for button in open_page(tmp_path).get("download_button")]
-    assert labels == [texts.DOWNLOAD_TABLE, texts.DOWNLOAD_REPORT]
+    assert labels == [review.DOWNLOAD_TABLE, review.DOWNLOAD_REPORT]
 
 
 def test_three_hours_are_drawn_in_a_few_hundred_bins(tmp_path, make_session) -> None:
@@ -250,7 +238,7 @@ def test_markup_in_names_is_shown_letter_by_letter(tmp_path, open_page, make_ses
     shown = page.subheader[0].value
     assert shown.replace("\\", "").replace("\u2060", "") == course
     assert "<script" not in shown.replace("\\<", "")
-    facts = next(block.value for block in page.markdown if texts.APPROVAL in block.value)
+    facts = next(block.value for block in page.markdown if review.APPROVAL in block.value)
     assert len(facts) < 5000
 
 

@@ -2,37 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from browsing import WITH_BROWSER, answer, serving
 
 ROOT = Path(__file__).parents[1]
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-SERVE = "import typer; from dashboard.commands import dashboard; typer.run(dashboard)"
 MARKUP = "<script>window.injected = 1</script><img src=x onerror='window.injected = 1'>"
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="no system Chromium; install one with: apt-get install chromium"),
-]
+pytestmark = WITH_BROWSER
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is missing; pip install -e '.[dev]'")
 
 
@@ -44,60 +23,8 @@ def address(tmp_path_factory: pytest.TempPathFactory, make_session: Callable[...
     make_session(folder, "lecture", students=12, seconds=40, course="Introduction to Statistics")
     (folder / "torn").mkdir()
     (folder / "torn" / "session.json").write_text("{")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-c", SERVE, "--sessions", str(folder), "--port", str(port), "--headless"]
-    log = tmp_path_factory.mktemp("log") / "server.txt"
-    with log.open("w") as output:
-        server = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT)
-    try:
-        _wait_until_healthy(server, f"http://127.0.0.1:{port}", log)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.terminate()
-        try:
-            server.wait(10)
-        except subprocess.TimeoutExpired:
-            server.kill()
-            server.wait()
-
-
-def _wait_until_healthy(server: subprocess.Popen, address: str, log: Path) -> None:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        assert server.poll() is None, log.read_text()
-        try:
-            urllib.request.urlopen(f"{address}/_stcore/health", timeout=2).close()
-            return
-        except OSError:
-            time.sleep(0.2)
-    raise AssertionError(f"the server did not start: {log.read_text()}")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[sync_api.Browser]:
-    with sync_api.sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield launched
-        launched.close()
-
-
-@pytest.fixture
-def page(browser: sync_api.Browser) -> Iterator[sync_api.Page]:
-    opened = browser.new_page(viewport={"width": 1280, "height": 720})
-    opened.set_default_timeout(30_000)
-    yield opened
-    opened.close()
-
-
-def answer(url: str, **headers: str) -> tuple[int, bytes]:
-    """Status and body."""
-    try:
-        with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=10) as response:
-            return response.status, response.read()
-    except urllib.error.HTTPError as error:
-        return error.code, error.read()
+    with serving(folder, tmp_path_factory.mktemp("log") / "server.txt") as address:
+        yield address
 
 
 def test_only_listed_videos_and_only_for_this_computer(address: str) -> None:

@@ -1,11 +1,21 @@
-"""Every English sentence of the dashboard in one place for translation, and how untrusted words are shown."""
+"""Every English sentence of the dashboard in one place for translation: here what pages share, else one module a page.
+
+Also how words from outside are shown, which must not become markup.
+"""
 
 from __future__ import annotations
 
 import re
 
 APP = "Classroom engagement"
-LECTURE_PAGE = "Lecture"
+PAGES = {
+    "lectures": "Lectures",
+    "review": "Review",
+    "correct": "Correct",
+    "consent": "Consent",
+    "report": "Report",
+    "method": "Method",
+}
 CHOOSE = "Lecture"
 
 NO_SESSIONS = "No lecture has been analysed here yet"
@@ -29,6 +39,7 @@ SHARE = "Share"
 TIME = "Time"
 MINUTES_SEEN = "Minutes seen"
 STUDENT = "Student"
+START, END, SCORE, WHY = "From", "To", "Score", "Why"
 NOT_SEEN = "not seen"
 WITHHELD = "withheld"
 ENGAGEMENT_HELP = "How the class took part, weighted by how well it was seen. An estimate, never a grade."
@@ -45,28 +56,10 @@ BLURS = {
     "everyone": "of everyone",
     "nobody": "none, everyone can be recognised",
 }
-APPROVAL = "Approval"
-LENGTH = "Length"
-ANALYSED = "Analysed"
-FRAMES = "{analysed:,} of {frames:,} frames"
-WARNINGS = "Notes from the analysis ({count})"
-
-TIMELINE_HELP = "Line: engagement. Grey: coverage. Brown: unusual. Colours: how the seen time divides into states."
-NO_TIMELINE = "There is no class timeline to draw: nobody was seen in this lecture."
-WITHHELD_TIMELINE = "There is no class timeline to draw: never were enough students seen at once for a class value."
-STUDENTS_HELP = "One row per student over the whole lecture; shares are of the time the student was seen."
-NO_STUDENTS = "No student was found in this lecture; check that the video shows the class from the front."
-SPANS_HELP = "Select a row to watch it."
-NO_SPANS = "Nothing unusual was found."
-START, END, SCORE, WHY = "From", "To", "Score", "Why"
-
-DOWNLOAD_TABLE = "Engagement table (CSV)"
-DOWNLOAD_REPORT = "Report (PDF)"
 DELETED = {
     "annotated_video": "The annotated video was deleted on {day}, as promised to the students.",
     "tables": "The tables and the report were deleted on {day}, as promised to the students.",
 }
-NO_REPORT = "No report yet; write one with: engage report {folder}"
 UNREADABLE_TABLE = "{file} can not be read ({error}); run the lecture again with --overwrite"
 
 LONGEST_NAME = 100
@@ -99,6 +92,11 @@ def clock(seconds: float) -> str:
     minutes, second = divmod(int(seconds), 60)
     hours, minute = divmod(minutes, 60)
     return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"
+
+
+def moment(created: str) -> str:
+    """The time a session was made, ``2025-03-04T10:15:00Z`` as ``2025-03-04 10:15 UTC``."""
+    return f"{created[:10]} {created[11:16]} UTC"
 
 
 def index(value: float | None) -> str:
