@@ -34,13 +34,18 @@ def dashboard(
             "--public-url, --address, --tls-cert and --tls-key let others in, which needs accounts; add --serve"
             " (see docs/access.md)"
         )
-    served = None
-    if serve:
-        import os
+    import os
 
-        from dashboard import login, server
+    from dashboard import login, server
 
-        served = server.Served(login.provider(public_url, os.environ), address, tls_cert, tls_key)
-    from dashboard.server import serve as serve_dashboard
+    served = server.Served(login.provider(public_url, os.environ), address, tls_cert, tls_key) if serve else None
+    server.serve(sessions, port, open_browser=not (headless or serve), served=served)
 
-    serve_dashboard(sessions, port, open_browser=not (headless or serve), served=served)
+
+def work(
+    sessions: Annotated[Path, typer.Argument(metavar="SESSIONS", help="Folder that holds the sessions.")],
+) -> None:
+    """Do what the dashboard has queued, one job after another; the dashboard starts this by itself."""
+    from dashboard.runner import work as do
+
+    do(sessions)
