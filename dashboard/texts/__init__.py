@@ -69,12 +69,13 @@ LONGEST_SENTENCE = 500
 
 _PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
 _BECOMES_A_LINK = re.compile(r"(?<=:)(?=//)|(?<=www)(?=\.)|(?<=@)", re.IGNORECASE)
+_INVISIBLE = re.compile("[\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\x00-\x08\x0e-\x1b\x7f]")
 _WORD_JOINER = "\u2060"
 
 
 def shortened(text: str, longest: int = LONGEST_NAME) -> str:
-    """``text`` on one line of at most ``longest`` characters."""
-    line = " ".join(text.split())
+    """``text`` on one line of at most ``longest`` characters, without marks that turn the direction of what follows."""
+    line = " ".join(_INVISIBLE.sub("", text).split())
     return line if len(line) <= longest else line[: longest - 1] + "…"
 
 
