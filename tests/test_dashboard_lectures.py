@@ -251,6 +251,14 @@ def test_only_lectures_and_work_of_ones_own_courses_are_listed(
     assert not page.selectbox(key="course").options[2:]
 
 
+def test_the_servers_folders_are_not_told_to_somebody_with_one_course(folder, open_page, monkeypatch) -> None:
+    viewer = Visitor("v@example.edu", access.Role.VIEWER, ("Mine",))
+    monkeypatch.setattr(access, "visitor", lambda: viewer)
+    page = open_page(folder)
+    assert str(folder) not in words(page)
+    assert not page.button
+
+
 # Starting an analysis
 
 
