@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import Enum
@@ -37,11 +37,13 @@ VIDEO = "annotated.mp4"
 AUDIT = "audit.json"
 REPORT = "report.pdf"
 SEATS = "seats.json"
-FILES = (MANIFEST, OBSERVATIONS, STATES, EVENTS, ENGAGEMENT, VIDEO, AUDIT, REPORT, SEATS)
+CORRECTIONS = "corrections.csv"
+REVIEWS = "reviews.csv"
+FILES = (MANIFEST, OBSERVATIONS, STATES, EVENTS, ENGAGEMENT, VIDEO, AUDIT, REPORT, SEATS, CORRECTIONS, REVIEWS)
 
 PARTS = {
     Kind.ANNOTATED_VIDEO: (VIDEO, AUDIT),
-    Kind.TABLES: (OBSERVATIONS, STATES, EVENTS, ENGAGEMENT, REPORT, SEATS),
+    Kind.TABLES: (OBSERVATIONS, STATES, EVENTS, ENGAGEMENT, REPORT, SEATS, CORRECTIONS, REVIEWS),
 }
 """What each kind of data in a session is made of, as the consent forms name them: "annotated video", and "tables and
 report". ``audit.json`` goes with the video because it tells where faces show in that video."""
@@ -265,6 +267,11 @@ class Session:
         """See ``STATE_COLUMNS``."""
         return self._table(STATES, (*STATE_COLUMNS, *(f"p_{name}" for name in self.state_names)))
 
+    def states_of(self, students: Collection[int]) -> pd.DataFrame:
+        """``states`` of some students only; a long lecture has nearly a million rows."""
+        columns = (*STATE_COLUMNS, *(f"p_{name}" for name in self.state_names))
+        return self._table(STATES, columns, [("student", "in", list(students))] if students else [("student", "<", 0)])
+
     @cached_property
     def events(self) -> pd.DataFrame:
         """See ``EVENT_COLUMNS``."""
@@ -292,7 +299,7 @@ class Session:
         self,
         name: str,
         columns: tuple[str, ...],
-        filters: list[tuple[str, str, float]] | None = None,
+        filters: list[tuple[str, str, Any]] | None = None,
         only: bool = False,
     ) -> pd.DataFrame:
         path = self._existing(name)
