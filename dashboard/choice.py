@@ -4,24 +4,30 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import library, texts
+from dashboard import access, library, texts
 from pipeline.session import Session
 
 QUERY = "session"
 """Name of the query parameter that links to a lecture."""
+_KEPT = "lecture chosen"
 
 
 def lecture() -> tuple[str, Session] | None:
     """Show a box to choose a lecture; its folder's name and session.
 
-    ``None`` where there is none: what to do then has been said.
+    ``None`` where there is none: what to do then has been said. The choice holds on the other pages, too.
     """
+    visitor = access.visitor()
     found = library.load(library.folder())
-    if not found.sessions:
-        nothing(found)
+    seen = found.seen_by(visitor.sees)
+    asked = st.query_params.get(QUERY)
+    if asked in found.sessions and asked not in seen.sessions:
+        access.refused(visitor, f"session {asked}", asked)
+    if not seen.sessions:
+        nothing(seen)
         return None
-    name = _chosen(found)
-    return name, found.sessions[name]
+    name = _chosen(seen)
+    return name, seen.sessions[name]
 
 
 def nothing(found: library.Library) -> None:
@@ -50,10 +56,10 @@ def label(name: str, session: Session) -> str:
 
 
 def _chosen(found: library.Library) -> str:
-    """The name of the lecture from the address or the select box; only listed ones can be named."""
+    """The name of the lecture from the address, the page before or the select box; only listed ones can be named."""
     names = list(found.sessions)
-    asked = st.query_params.get(QUERY)
-    if asked is not None and asked not in found.sessions:
+    asked = st.query_params.get(QUERY, st.session_state.get(_KEPT))
+    if asked is not None and asked not in found.sessions and QUERY in st.query_params:
         st.warning(
             texts.UNKNOWN_SESSION.format(name=texts.plain(asked, texts.LONGEST_NAME)),
             icon=":material/search_off:",
@@ -65,5 +71,5 @@ def _chosen(found: library.Library) -> str:
         format_func=lambda name: label(name, found.sessions[name]),
         label_visibility="collapsed",
     )
-    st.query_params[QUERY] = name
+    st.query_params[QUERY] = st.session_state[_KEPT] = name
     return name

@@ -17,3 +17,12 @@ def dashboard(
     from dashboard.server import serve
 
     serve(sessions, port, open_browser=not headless)
+
+
+def work(
+    sessions: Annotated[Path, typer.Argument(metavar="SESSIONS", help="Folder that holds the sessions.")],
+) -> None:
+    """Do what the dashboard has queued, one job after another; the dashboard starts this by itself."""
+    from dashboard.runner import work as do
+
+    do(sessions)

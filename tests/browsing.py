@@ -16,6 +16,8 @@ from pathlib import Path
 
 import pytest
 
+from consent.database import URL_VARIABLE
+
 ROOT = Path(__file__).parents[1]
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS = [
@@ -39,7 +41,11 @@ WITH_BROWSER = [
 
 @contextlib.contextmanager
 def serving(folder: Path, log: Path, *options: str, **environment: str) -> Iterator[str]:
-    """A dashboard over ``folder`` at the address yielded; stopped whatever happens."""
+    """A dashboard over ``folder`` at the address yielded; stopped whatever happens.
+
+    The consent registry is an empty one beside ``log``, unless ``environment`` names another.
+    """
+    environment = {URL_VARIABLE: f"sqlite:///{log.with_name('consent.sqlite')}", **environment}
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from consent.database import URL_VARIABLE
 from dashboard import library
 
 APP = Path(__file__).parents[1] / "dashboard" / "app.py"
 
 
 def visit(monkeypatch: pytest.MonkeyPatch, folder: Path, name: str | None = None, **query: str) -> AppTest:
-    """The page ``name`` over the sessions in ``folder``, run once; the whole application where none is named."""
+    """The page ``name`` over the sessions in ``folder``, run once; the whole application where none is named.
+
+    The consent registry is an empty one beside the folder, unless the test has named another.
+    """
     monkeypatch.setenv(library.FOLDER_VARIABLE, str(folder))
+    if URL_VARIABLE not in os.environ:
+        monkeypatch.setenv(URL_VARIABLE, f"sqlite:///{folder.with_name(folder.name + '.sqlite')}")
     source = f"from dashboard import {name}\n\n{name}.page()\n"
     page = AppTest.from_file(str(APP)) if name is None else AppTest.from_string(source)
     page.default_timeout = 20
