@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import pages, texts, theme
+from dashboard import door, pages, texts, theme
 
 st.set_page_config(page_title=texts.APP, layout="wide")
 st.html(theme.STYLE)
-st.navigation([pages.entry(name) for name in pages.names()], position="top").run()
+visitor = door.enter()
+st.navigation([pages.entry(name) for name in door.pages(visitor, pages.names())], position="top").run()
+door.account(visitor)
