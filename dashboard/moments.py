@@ -8,7 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import pandas as pd
 import streamlit as st
 
 from dashboard import reviewer, students, tables, texts
@@ -48,20 +47,22 @@ def controls(name: str, session: Session, seen: tuple[int, ...], visitor: Visito
     names = {state.value: state.label for state in session.manifest.profile.states}
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         states = st.pills(
-            words.STATES, list(names), selection_mode="multi", format_func=names.get, key=f"states {name}"
+            words.STATES, list(names), selection_mode="multi", format_func=names.__getitem__, key=f"states {name}"
         )
-        only, sure, marks = [], EVERYTHING, ALL
+        only: list[int] = []
+        least, most = EVERYTHING
+        marks: str | None = ALL
         if visitor.sees_students:
             marks = st.segmented_control(
-                words.MARKED, list(words.MARKS), default=ALL, format_func=words.MARKS.get, key=f"marks {name}"
+                words.MARKED, list(words.MARKS), default=ALL, format_func=words.MARKS.__getitem__, key=f"marks {name}"
             )
             reviewer.ask(visitor)
         if seen:
             only = st.multiselect(
                 words.ONLY, seen, format_func=students.label, placeholder=words.ALL_OPENED, key=f"only {name}"
             )
-            sure = st.slider(words.SURE, *EVERYTHING, EVERYTHING, 0.05, help=words.SURE_HELP, key=f"sure {name}")
-    return Filter(tuple(states), tuple(sure), tuple(sorted(only)), marks or ALL)
+            least, most = st.slider(words.SURE, *EVERYTHING, EVERYTHING, 0.05, help=words.SURE_HELP, key=f"sure {name}")
+    return Filter(tuple(states), (least, most), tuple(sorted(only)), marks or ALL)
 
 
 def beside(
@@ -73,14 +74,13 @@ def beside(
         SessionError: a table cannot be read.
         InputError: what reviewers wrote cannot be read.
     """
-    for sentence in st.session_state.pop(_TOLD, ()):
-        st.error(texts.plain(sentence))
     events = session.events
     verdicts = marked(events, read_reviews(session))
     mine = reviewer.name_of(visitor)
+    spans = sorted(enumerate(zip(events.itertuples(), verdicts, strict=True)), key=lambda one: -one[1][0].score)
     rows = [
         _event(place, event, given, seen, mine, visitor.may_change)
-        for place, (event, given) in enumerate(zip(events.itertuples(), verdicts, strict=True))
+        for place, (event, given) in spans
         if _passes(event.student, given, wanted, mine)
     ]
     lists = [] if not seen else [_found(session, wanted, seen)]
@@ -104,6 +104,11 @@ def event_of(session: Session, what: dict[str, Any]) -> Any | None:
 def tell(sentence: str) -> None:
     """Say a failure when the page is drawn."""
     st.session_state[_TOLD] = [*st.session_state.get(_TOLD, ()), sentence]
+
+
+def told() -> list[str]:
+    """The failures of the last request, once."""
+    return list(st.session_state.pop(_TOLD, ()))
 
 
 _TOLD = "told"

@@ -136,7 +136,7 @@ def asked(key: str) -> dict[str, Any]:
 
 
 @cache
-def _parts() -> dict[str, str]:
+def _parts() -> dict[str, Any]:
     scripts = ("draw.js", "desk.js", "player.js")
     return {
         "html": (BROWSER / "player.html").read_text(encoding="utf-8"),
@@ -169,9 +169,7 @@ def packed(shown: Shown) -> dict[str, Any]:
             "line": PALETTE[State.ATTENTIVE],
         },
         "timeline": None if shown.bins is None else _timeline(shown.bins, shown),
-        "marks": [
-            {"t": row.start, "end": row.end, "text": _line(row.text), "faded": row.faded} for row in shown.marks
-        ],
+        "marks": [{"t": row.start, "end": row.end, "text": _line(row.text), "faded": row.faded} for row in shown.marks],
         "ribbons": _ribbons(shown.ribbons),
         "least": _byte(shown.sure[0]),
         "most": _byte(shown.sure[1]),
@@ -200,9 +198,7 @@ def _ribbons(made: Ribbons | None) -> dict[str, Any]:
         return {"step": 1, "rows": []}
     return {
         "step": made.length,
-        "rows": [
-            {"student": int(student), **_ribbon(made, place)} for place, student in enumerate(made.students)
-        ],
+        "rows": [{"student": int(student), **_ribbon(made, place)} for place, student in enumerate(made.students)],
     }
 
 
@@ -245,9 +241,7 @@ def _row(row: Row, places: dict[str, int]) -> dict[str, Any]:
 
 
 def _buttons(buttons: Iterable[Button]) -> list[dict[str, Any]]:
-    return [
-        {"label": one.label, "what": one.what} | ({} if one.on is None else {"on": one.on}) for one in buttons
-    ]
+    return [{"label": one.label, "what": one.what} | ({} if one.on is None else {"on": one.on}) for one in buttons]
 
 
 def _line(text: str) -> str:

@@ -10,7 +10,7 @@ import streamlit as st
 from consent.retention import Kind
 from dashboard import access, choice, library, moments, player, reviewer, server, students, tables, texts
 from dashboard.access import Visitor
-from dashboard.player import Shown
+from dashboard.player import List, Row, Shown
 from dashboard.texts import review as words
 from models.states import PALETTE, State
 from pipeline.errors import InputError
@@ -21,14 +21,14 @@ from reports.formula import SHARE_PREFIX
 
 def page() -> None:
     """Choose a lecture and review it."""
-    top = st.container()
-    with top:
-        chosen = choice.lecture()
+    chosen = choice.lecture()
     if chosen is None:
         return
     name, session = chosen
     visitor = access.visitor()
     _numbers(session)
+    for sentence in moments.told():
+        st.error(texts.plain(sentence))
     for kind, day in session.manifest.purged.items():
         st.info(texts.DELETED[kind.value].format(day=day), icon=":material/auto_delete:")
     if Kind.TABLES in session.manifest.purged:
@@ -36,27 +36,30 @@ def page() -> None:
     else:
         _lecture(name, session, visitor)
     _about(session)
-    choice.broken(library.load(library.folder()).broken)
+    choice.broken(library.load(library.folder()).seen_by(visitor.sees).broken)
 
 
 def _numbers(session: Session) -> None:
     """The lecture in one line."""
     made = session.manifest
     engagement = made.engagement
-    st.subheader(texts.plain(made.course or made.source.name, texts.LONGEST_NAME), anchor=False)
     known = engagement.low is not None and engagement.high is not None
-    st.markdown(
-        words.NUMBERS.format(
-            index=texts.WITHHELD if engagement.withheld else texts.index(engagement.mean),
-            interval=words.INTERVAL.format(low=texts.index(engagement.low), high=texts.index(engagement.high))
-            if known
-            else "",
-            coverage=texts.percent(engagement.coverage),
-            students=made.counts.students,
-            spans=made.counts.events,
-        ),
-        help=f"{texts.ENGAGEMENT_HELP} {texts.COVERAGE_HELP}",
-    )
+    title = texts.plain(made.course or made.source.name, texts.LONGEST_NAME)
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        st.subheader(title, anchor=False, width="content")
+        st.markdown(
+            words.NUMBERS.format(
+                index=texts.WITHHELD if engagement.withheld else texts.index(engagement.mean),
+                interval=words.INTERVAL.format(low=texts.index(engagement.low), high=texts.index(engagement.high))
+                if known
+                else "",
+                coverage=texts.percent(engagement.coverage),
+                students=made.counts.students,
+                spans=made.counts.events,
+            ),
+            help=f"{texts.ENGAGEMENT_HELP} {texts.COVERAGE_HELP}",
+            width="content",
+        )
 
 
 def _lecture(name: str, session: Session, visitor: Visitor) -> None:
@@ -70,10 +73,10 @@ def _lecture(name: str, session: Session, visitor: Visitor) -> None:
         _students(name, session, visitor, seen)
 
 
-def _player(
-    name: str, session: Session, visitor: Visitor, wanted: moments.Filter, seen: tuple[int, ...] = ()
-) -> None:
-    bins, marks, lists, ribbons = None, [], [], None
+def _player(name: str, session: Session, visitor: Visitor, wanted: moments.Filter, seen: tuple[int, ...] = ()) -> None:
+    bins, ribbons = None, None
+    marks: list[Row] = []
+    lists: list[List] = []
     if Kind.TABLES not in session.manifest.purged:
         bins = _timeline(session)
     if visitor.sees_students and Kind.TABLES not in session.manifest.purged:
@@ -134,9 +137,7 @@ def _asked(name: str, session: Session, visitor: Visitor, what: dict[str, Any]) 
         return
     if what.get("verdict") in {verdict.value for verdict in Verdict}:
         try:
-            review(
-                session, event.start, event.end, event.student, Verdict(what["verdict"]), reviewer.name_of(visitor)
-            )
+            review(session, event.start, event.end, event.student, Verdict(what["verdict"]), reviewer.name_of(visitor))
         except (SessionError, InputError) as error:
             moments.tell(str(error))
 

@@ -6,19 +6,21 @@ visitors and never altered; few lectures are kept, and a file that was written a
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pandas as pd
 import streamlit as st
 
-from dashboard import player, texts
+from dashboard import library, player, texts
 from pipeline.session import ENGAGEMENT, STATES, Session, SessionError
+from reports import agreement
+from reports.agreement import Agreement
 from reports.errors import FormulaError
 from reports.formula import CLASS, SHARE_PREFIX
 from reports.ribbons import Ribbons, ribbons, spans
 
 KEPT = 8
 KEPT_S = 3600.0
+
+_Stamp = tuple[str, str, tuple[int, int]]
 
 
 def class_bins(session: Session) -> pd.DataFrame | None:
@@ -77,17 +79,23 @@ def student_spans(session: Session, students: tuple[int, ...]) -> pd.DataFrame:
     return _spans(_stamp(session, STATES), session, students)
 
 
-def _stamp(session: Session, name: str) -> tuple[str, str, int]:
-    """What changes when the file is written anew."""
-    path: Path = session.folder / name
-    try:
-        return str(path), session.manifest.model_dump_json(include={"purged", "withdrawals"}), path.stat().st_mtime_ns
-    except OSError:
-        return str(path), "", 0
+def agreements(session: Session, corrections: pd.DataFrame) -> list[Agreement]:
+    """How far reviewers and the system agree, see ``reports.agreement``.
+
+    Raises:
+        SessionError: as ``student_bins``.
+    """
+    return agreement.agreements(corrections, session.states_of(sorted(set(corrections["student"]))))
+
+
+def _stamp(session: Session, name: str) -> _Stamp:
+    """What changes when the file is written anew, or is no longer to be read."""
+    path = session.folder / name
+    return str(path), session.manifest.model_dump_json(include={"purged"}), library.written(path)
 
 
 @st.cache_resource(max_entries=KEPT, ttl=KEPT_S, show_spinner=False)
-def _engagement(of: tuple[str, str, int], _session: Session) -> pd.DataFrame:
+def _engagement(of: _Stamp, _session: Session) -> pd.DataFrame:
     try:
         table = pd.DataFrame(_session.engagement)
     except SessionError:
@@ -102,7 +110,7 @@ def _engagement(of: tuple[str, str, int], _session: Session) -> pd.DataFrame:
 
 
 @st.cache_resource(max_entries=KEPT, ttl=KEPT_S, show_spinner=False)
-def _class_bins(of: tuple[str, str, int], _session: Session) -> pd.DataFrame | None:
+def _class_bins(of: _Stamp, _session: Session) -> pd.DataFrame | None:
     table = _engagement(of, _session)
     if table.loc[table["scope"] == CLASS, "engagement"].isna().all():
         return None
@@ -110,7 +118,7 @@ def _class_bins(of: tuple[str, str, int], _session: Session) -> pd.DataFrame | N
 
 
 @st.cache_resource(max_entries=KEPT, ttl=KEPT_S, show_spinner=False)
-def _ribbons(of: tuple[str, str, int], _session: Session, students: tuple[int, ...], length: int) -> Ribbons:
+def _ribbons(of: _Stamp, _session: Session, students: tuple[int, ...], length: int) -> Ribbons:
     try:
         return ribbons(_session.states_of(students), _session.manifest.duration, length)
     except FormulaError as error:
@@ -118,5 +126,5 @@ def _ribbons(of: tuple[str, str, int], _session: Session, students: tuple[int, .
 
 
 @st.cache_resource(max_entries=KEPT, ttl=KEPT_S, show_spinner=False)
-def _spans(of: tuple[str, str, int], _session: Session, students: tuple[int, ...]) -> pd.DataFrame:
+def _spans(of: _Stamp, _session: Session, students: tuple[int, ...]) -> pd.DataFrame:
     return spans(_ribbons(of, _session, students, 1), _session.manifest.duration)

@@ -17,8 +17,8 @@ def read_corrections(session: Session) -> pd.DataFrame:
     """The spans of a session, in the order of the file: of two that overlap the later one is meant.
 
     Returns:
-        ``start``, ``end`` (s), ``student`` (number), ``state`` (name), ``reviewer`` (empty where nobody is named), ``at``
-        (ISO 8601, empty where not known); no rows where there is no such file.
+        ``start``, ``end`` (s), ``student`` (number), ``state`` (name), ``reviewer`` (empty where nobody is
+        named), ``at`` (ISO 8601, empty where not known); no rows where there is no such file.
 
     Raises:
         InputError: the file cannot be read, or a line is not valid.

@@ -23,7 +23,7 @@ from pipeline.session import DataDeleted, Session, SessionError
 from pipeline.store import PARTIAL, SessionBusy, hold
 
 WAIT_S = 5.0
-"""How long somebody's click waits for others who write; their turn takes milliseconds, a run's or withdrawal's minutes."""
+"""How long a click waits for others who write: their turn takes milliseconds, a run's or a withdrawal's minutes."""
 LONGEST_NAME = 100
 """Characters of a reviewer's name."""
 

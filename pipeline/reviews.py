@@ -63,6 +63,4 @@ def marked(events: pd.DataFrame, reviews: pd.DataFrame) -> list[dict[str, str]]:
     verdicts: dict[tuple[str, str, str], dict[str, str]] = {}
     for row in reviews.itertuples():
         verdicts.setdefault((seconds(row.start), seconds(row.end), str(row.student)), {})[row.reviewer] = row.verdict
-    return [
-        verdicts.get((seconds(row.start), seconds(row.end), str(row.student)), {}) for row in events.itertuples()
-    ]
+    return [verdicts.get((seconds(row.start), seconds(row.end), str(row.student)), {}) for row in events.itertuples()]

@@ -88,6 +88,7 @@ class Desk {
     const level = words.levels.find(([bound]) => sure >= bound)[1];
     const button = make("button", state.letter);
     button.style.cssText = between(span.start, span.end);
+    button.style.color = inkOn(state.colour, sure, this.data.colours.ink);
     button.style.background = state.colour + Math.round(255 * Math.max(0.15, sure)).toString(16).padStart(2, "0");
     button.title = `${clock(span.start)}–${clock(span.end)} ${state.label}: ${level} (${sure.toFixed(2)})`;
     button.setAttribute("aria-label", button.title);
@@ -114,24 +115,23 @@ class Desk {
 
   choices() {
     const { words, states, lens } = this.data;
-    if (!this.picked) {
-      this.choice.replaceChildren(make("div", words.pick, "what"));
-      return;
-    }
-    const { start, end } = this.picked;
-    const what = make("div", `${words.student} ${lens.student}, ${clock(start)}–${clock(end)}: ${words.name}`, "what");
+    const { start, end, state: now } = this.picked || {};
+    const asked = `${words.student} ${lens.student}, ${clock(start)}–${clock(end)}: ${words.name}`;
+    const what = make("div", this.picked ? asked : words.pick, "what");
     const named = states.map((state, at) => {
-      const button = make("button", `${at + 1} ${state.label}${at === this.picked.state ? ` (${words.confirm})` : ""}`);
+      const button = make("button", `${at + 1} ${state.label}${at === now ? ` (${words.confirm})` : ""}`);
       const box = make("i");
       box.style.background = state.colour;
       button.prepend(box);
       button.dataset.id = `state ${at}`;
+      button.disabled = !this.picked;
       button.addEventListener("click", () => this.save(at));
       return button;
     });
     const edges = [["start", words.fromHere], ["end", words.toHere]].map(([which, label]) => {
       const button = make("button", label);
       button.dataset.id = which;
+      button.disabled = !this.picked;
       button.addEventListener("click", () => this.edge(which));
       return button;
     });

@@ -14,6 +14,12 @@ const share = (byte) => byte / 200;
 
 const bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
 
+// The colour of letters on a state's colour of this opacity: white where that is dark (WCAG 2.2, relative luminance).
+function inkOn(colour, opacity, ink) {
+  const [r, g, b] = [1, 3, 5].map((at) => (parseInt(colour.slice(at, at + 2), 16) / 255) ** 2.2);
+  return opacity > 0.7 && 0.2126 * r + 0.7152 * g + 0.0722 * b < 0.2 ? "#ffffff" : ink;
+}
+
 // A clock as people read it: 83 as 1:23, 3723 as 1:02:03.
 function clock(seconds) {
   const s = Math.max(0, Math.floor(seconds));
@@ -62,7 +68,7 @@ function drawClass(canvas, width, made) {
     context.fillRect(x(event.t) - 1, 1, Math.max(x(event.end) - x(event.t), 3) + 1, MARKS - 3);
   }
   context.globalAlpha = 1;
-  drawClock(context, x, top, made);
+  drawClock(context, x, top, width, made);
 }
 
 function drawIndex(context, x, top, width, made) {
@@ -124,7 +130,7 @@ function drawShares(context, x, top, made) {
   context.fillText("0%", GUTTER - 5, top + SHARES);
 }
 
-function drawClock(context, x, top, made) {
+function drawClock(context, x, top, width, made) {
   const steps = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600];
   const step = steps.find((length) => made.duration / length <= 9) || 3600;
   context.fillStyle = made.colours.ink;
@@ -133,7 +139,8 @@ function drawClock(context, x, top, made) {
     context.globalAlpha = 0.4;
     context.fillRect(x(t), top, 1, 4);
     context.globalAlpha = 1;
-    context.fillText(clock(t), x(t), top + 15);
+    const half = context.measureText(clock(t)).width / 2;
+    context.fillText(clock(t), Math.min(x(t), width - half - 1), top + 15);
   }
 }
 
@@ -167,6 +174,8 @@ function drawRibbons(canvas, width, made) {
   });
   context.textAlign = "center";
   for (const [at, middle, state] of made.letters.splice(0)) {
-    if (state.on) context.fillText(state.letter, middle, at * RIBBON + RIBBON - 4);
+    if (!state.on) continue;
+    context.fillStyle = inkOn(state.colour, 1, made.colours.ink);
+    context.fillText(state.letter, middle, at * RIBBON + RIBBON - 4);
   }
 }

@@ -248,6 +248,7 @@ class Player {
       entry.prepend(box);
       return entry;
     });
+    this.root.classList.toggle("correcting", Boolean(this.data.lens));
     const unusual = make("span", this.data.words.unusual);
     const box = make("i");
     box.style.background = this.data.colours.unusual;

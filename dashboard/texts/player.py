@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 WORDS = {
-    "timeline": "Timeline: arrow keys move 5 seconds, page keys a minute, space plays, N and P go to the next and last row",
+    "timeline": "Timeline: arrow keys move 5 seconds, page keys a minute, space plays, N and P change rows",
     "engagement": "engagement",
     "coverage": "seen",
     "unseen": "not seen",
