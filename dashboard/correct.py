@@ -87,7 +87,13 @@ def _controls(name: str, session: Session, visitor: Visitor) -> tuple[int | None
                 key=f"to correct {name}",
             )
             least, most = st.slider(
-                words.SURE, *moments.EVERYTHING, moments.EVERYTHING, 0.05, help=words.SURE_HELP, key=f"doubt {name}"
+                words.SURE,
+                *moments.EVERYTHING,
+                moments.EVERYTHING,
+                0.05,
+                help=words.SURE_HELP,
+                key=f"doubt {name}",
+                width=220,
             )
     return student, Filter(tuple(wanted), (least, most))
 

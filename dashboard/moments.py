@@ -59,9 +59,16 @@ def controls(name: str, session: Session, seen: tuple[int, ...], visitor: Visito
             reviewer.ask(visitor)
         if seen:
             only = st.multiselect(
-                words.ONLY, seen, format_func=students.label, placeholder=words.ALL_OPENED, key=f"only {name}"
+                words.ONLY,
+                seen,
+                format_func=students.label,
+                placeholder=words.ALL_OPENED,
+                key=f"only {name}",
+                width=240,
             )
-            least, most = st.slider(words.SURE, *EVERYTHING, EVERYTHING, 0.05, help=words.SURE_HELP, key=f"sure {name}")
+            least, most = st.slider(
+                words.SURE, *EVERYTHING, EVERYTHING, 0.05, help=words.SURE_HELP, key=f"sure {name}", width=220
+            )
     return Filter(tuple(states), (least, most), tuple(sorted(only)), marks or ALL)
 
 

@@ -17,7 +17,7 @@ def ask(visitor: Visitor) -> None:
     """A box for initials, where the visitor has no account."""
     if visitor.name is not None:
         return
-    given = st.text_input(words.SAVED_AS, name_of(visitor), max_chars=LONGEST_NAME, help=words.HELP)
+    given = st.text_input(words.SAVED_AS, name_of(visitor), max_chars=LONGEST_NAME, help=words.HELP, width=170)
     try:
         st.session_state[_KEPT] = reviewer_name(given)
     except InputError as error:

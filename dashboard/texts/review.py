@@ -19,7 +19,7 @@ WITHHELD_TIMELINE = "There is no class timeline to draw: never were enough stude
 CLASS_ONLY = "The video and what is known of single students are not shown to you: your role is to see the class."
 
 SPANS = "Unusual spans"
-SPANS_HELP = "Unusual for that student in this lecture, good or bad; the strangest first. Click to watch, then say what it was."
+SPANS_HELP = "Unusual for that student in this lecture, good or bad; strangest first. Click to watch, then mark it."
 NO_SPANS = "Nothing unusual was found."
 NO_SUCH_SPANS = "None with this mark; choose another below."
 SCORE = "to {end} · score {score:.1f}, unusual from {threshold:.1f}"
