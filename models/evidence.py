@@ -22,12 +22,18 @@ if TYPE_CHECKING:
 CUE_COLUMNS = (
     "t", "student", "body", "face", "usually_seen", "yaw", "pitch", "roll", "eye_open", "mouth_open", "mouth_motion",
     "brow", "motion", "mutual",
+    "head_px", "yaw_class", "pitch_class", "roll_class", "gaze_x", "gaze_y", "eye_own", "perclos", "blinks",
+    "mouth_own", "mouth_held", "mouth_crossings", "mouth_rhythm", "brow_furrow", "yawn", "frown",
+    "hand_face", "hand_raised", "hand_front", "desk_motion", "writing", "phone", "object", "slump", "still_s",
 )  # fmt: skip
-"""What the model reads, one row per student and second. ``body`` and ``face``: share of the second's analysed frames
+"""What the model may read, one row per student and second. ``body`` and ``face``: share of the second's analysed frames
 in which they were seen (0 to 1). ``usually_seen``: the same share of faces over the student's whole lecture. ``yaw
 pitch roll`` (deg) relative to where this student looks when looking ahead, signs as in observations. ``brow`` relative
 to the student's own median. ``mouth_motion``: standard deviation of mouth opening. ``motion``: body heights/s.
-``mutual``: 1 where a neighbour looks back. Optional: ``behaviour_<name>``, 0 to 1. NaN where not seen."""
+``mutual``: 1 where a neighbour looks back. The others, with unit, range, source and the head size from which each is
+trusted, are in docs/cues.md; ``*_class`` are angles off the class's forward direction and ``eye_open mouth_open
+brow_furrow`` readings without a personal baseline, of which ``yaw pitch roll`` and ``eye_own mouth_own brow`` are the
+personal versions. Optional: ``behaviour_<name>``, 0 to 1. NaN where not seen; a column that is missing was not seen."""
 
 BEHAVIOUR_PREFIX = "behaviour_"
 BEHAVIOURS = ("write", "read", "lookup", "turn_head", "raise_hand", "stand", "discuss")

@@ -55,6 +55,17 @@ frame; yaw, pitch, roll in degrees relative to the line of sight (+ to the stude
 student's left shoulder); eye, mouth and brow 0 to 1; motion in body heights per second; NaN where not seen. Then one
 ``behaviour_<name>`` column (0 to 1) for each behaviour the detector knows."""
 
+GAZE = ("gaze_x", "gaze_y")
+HAND_CUES = ("hand_face", "hand_raised", "hand_front")
+DESK_MOTION = "desk_motion"
+OBJECT = "object"
+EXTRA_COLUMNS = (*GAZE, *HAND_CUES, DESK_MOTION, OBJECT)
+"""After those, before behaviours; sessions made before them lack them. ``gaze_x gaze_y``: where the eyes turn within
+the head, -1 to 1, + to the student's left and up. ``hand_face hand_raised hand_front``: a hand at mouth or chin, raised,
+in front of the chest, 0 to 1, NaN in frames in which this student's body was not read (``pipeline.hands``).
+``desk_motion``: share of the desk region that moved since the last analysed frame. ``object``: score of a phone or book
+at the hands or the head; NaN without a detector of these."""
+
 STATE_COLUMNS = ("t", "student", "state", "coverage", "why")
 """One row per student and second: ``t`` is its start, ``state`` the most likely one or ``unseen``, ``coverage`` the
 share of the second with evidence (0 to 1), ``why`` the cues that spoke loudest. Plus ``p_<state>`` for each state
