@@ -80,17 +80,17 @@ _cue(
 # rooms: lookup 0.83 right, read 0.60, stand 0.58, turn_head 0.28, write 0.17, raise_hand 0.15, discuss 0.00), over what
 # a student in each state does by convention: attentive looks up (0.85), turns (0.05), raises a hand or stands; taking
 # notes writes (0.5), reads (0.4); distracted turns (0.4), looks up (0.35), reads, as it seems (0.25); discussing is
-# annotated as discuss (0.7); bored looks up (0.5) or down as if reading (0.35); confused as attentive. Half of each row
-# is the mean of all: three rooms are few.
+# annotated as discuss (0.7); bored looks up (0.5) or down as if reading (0.35); confused looks up (0.85) or down. Half of each
+# row is the mean of all, and 0.01 is added: three rooms are few.
 _cue(
     ("write", "read", "lookup", "turn_head", "raise_hand", "stand", "discuss"),
     {
-        S.ATTENTIVE: (0.02, 0.21, 0.61, 0.09, 0.02, 0.02, 0.03),
-        S.DISTRACTED: (0.02, 0.28, 0.51, 0.13, 0.02, 0.01, 0.03),
-        S.CONFUSED: (0.02, 0.23, 0.60, 0.09, 0.02, 0.02, 0.02),
-        S.BORED: (0.02, 0.29, 0.52, 0.10, 0.02, 0.02, 0.03),
-        S.DISCUSSING: (0.02, 0.28, 0.38, 0.22, 0.04, 0.03, 0.03),
-        S.TAKING_NOTES: (0.06, 0.46, 0.35, 0.08, 0.02, 0.01, 0.02),
+        S.ATTENTIVE: (0.021, 0.204, 0.605, 0.088, 0.028, 0.024, 0.030),
+        S.DISTRACTED: (0.026, 0.274, 0.493, 0.130, 0.026, 0.015, 0.036),
+        S.CONFUSED: (0.021, 0.224, 0.602, 0.087, 0.023, 0.015, 0.028),
+        S.BORED: (0.026, 0.286, 0.516, 0.102, 0.025, 0.015, 0.030),
+        S.DISCUSSING: (0.021, 0.275, 0.376, 0.222, 0.047, 0.033, 0.026),
+        S.TAKING_NOTES: (0.066, 0.445, 0.344, 0.085, 0.023, 0.015, 0.022),
     },
 )
 # A tilted head goes with perplexity and with a propped head (Craig, D'Mello, Witherspoon & Graesser 2008, Cognition and

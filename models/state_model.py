@@ -98,7 +98,7 @@ class StateSettings(BaseModel):
         DWELL_S, description="s a state lasts on average (models/transitions.py); states not named keep the default"
     )
     sharpness: float = Field(
-        0.6, gt=0, description="weight of one second's evidence: cues and neighbouring seconds repeat each other"
+        1.0, gt=0, description="weight of one second's evidence: cues and neighbouring seconds repeat each other"
     )
     without: tuple[str, ...] = Field((), description=f"cues not to look at, of: {', '.join(CUE_NAMES)}")
     chances: dict[State, dict[str, Annotated[float, Field(gt=0, lt=1)]]] = Field(
@@ -136,19 +136,27 @@ class StateSettings(BaseModel):
         return np.log([[self.chances[state][sign] for state in states] for sign in signs_of(cues)])
 
 
+MOVING = ("motion", "writing", "desk_motion", "mouth_motion", "still_s")
+"""Cues that need several looks in a second."""
+
+
 def in_order(cues: pd.DataFrame) -> pd.DataFrame:
-    """Rows by student and time; a second without a word on body or face saw nothing."""
-    ordered = cues.sort_values(["student", "t"], kind="stable").reset_index(drop=True)
+    """Rows by student and time; columns that are missing, and seconds without body or face, saw nothing."""
+    known = cues.reindex(columns=[*CUE_COLUMNS, *(name for name in cues if name.startswith(BEHAVIOUR_PREFIX))])
+    ordered = known.sort_values(["student", "t"], kind="stable").reset_index(drop=True)
     return ordered.fillna({"body": 0.0, "face": 0.0})
 
 
-def posterior(cues: pd.DataFrame, profile: Profile, settings: StateSettings) -> pd.DataFrame:
+def posterior(
+    cues: pd.DataFrame, profile: Profile, settings: StateSettings, interval_s: float = 0.0
+) -> pd.DataFrame:
     """How likely each state of the profile is, for every student and second.
 
     Args:
         cues: rows of ``CUE_COLUMNS``, without gaps: each student has a row for every second of the lecture.
         profile: states outside it, and cues that tell of them only, are not computed at all.
         settings: thresholds and chances.
+        interval_s: time between looks, s; where it is long several seconds rest on one look, which counts once.
 
     Returns:
         the table of ``pipeline.session.STATE_COLUMNS`` with ``p_<state>`` for the profile's states, ordered by
@@ -156,9 +164,11 @@ def posterior(cues: pd.DataFrame, profile: Profile, settings: StateSettings) -> 
     """
     states, used = profile.states, used_cues(profile, settings.without)
     table = in_order(cues)
+    if interval_s > 1:
+        table[list(MOVING)] = np.nan  # a movement between looks seconds apart is not seen
     shown, weights = shares(table, used, settings), settings.log_chances(states, used)
     coverage = evidence_coverage(table, settings)
-    evidence = shown @ weights * settings.sharpness
+    evidence = shown @ weights * settings.sharpness / max(1.0, interval_s)
     lengths = table.groupby("student", sort=True).size().to_numpy()
     if settings.smoothing:
         probabilities = smooth(evidence, lengths, states, settings.dwell_s)

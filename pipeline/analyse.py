@@ -144,7 +144,7 @@ def analyse(
     to_cover, glimpses = _to_cover(rows, hidden, sitting, everybody, policy)
     covers = _covers(to_cover, everybody, settings, glimpses)
     cues = seconds(observations, reader.duration, interval, settings.cues)
-    states = posterior(cues, settings.profile, settings.states)
+    states = posterior(cues, settings.profile, settings.states, interval)
     events = unusual_spans(_places(observations), settings.anomaly)
     watch.lap("tables")
     return Analysis(
