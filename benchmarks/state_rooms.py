@@ -7,6 +7,7 @@ files are there. Heads and faces are read by the shipped readers, which saw none
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -15,16 +16,21 @@ import pandas as pd
 from benchmarks import common
 from benchmarks.classes import Network
 from benchmarks.matching import score
+from benchmarks.state_figures import named, print_calibration, print_named
 from models.behaviour import WEIGHTS, BehaviourModel
+from models.calibration import calibration_error, fit_temperature, temper
 from models.registry import find_weights
-from models.states import State
+from models.state_model import posterior
+from models.states import Profile, State
 from models.training.annotations import AnnotatedImage, read_coco
 from models.training.detection import STUDENT
 from models.yolo import BEHAVIOURS, GROUP
+from pipeline.cues import seconds
 from pipeline.detect import Detections, DetectSettings, in_groups
 from pipeline.faces import FaceReader, FaceSettings
 from pipeline.heads import HeadReader, HeadSettings
 from pipeline.observations import ObservationBuffer
+from pipeline.settings import Settings
 
 STATE_OF = {
     "write": State.TAKING_NOTES,
@@ -37,6 +43,45 @@ STATE_OF = {
 }
 """What an annotated behaviour says of the state. A pupil who stands answers; one who turns the head may do so to a
 speaker, so this is an approximation."""
+
+SEEN = Profile.OBSERVABLE
+"""Nobody annotated inner states in these rooms."""
+
+
+def judge(data: Path, folds: Path, settings: Settings) -> dict[str, Any]:
+    """From behaviours and heads to states, each still on its own second; a temperature of two rooms tried on the third."""
+    observations = observe(data, folds)
+    states, parts = [state.value for state in SEEN.states], []
+    for room, rows in observations.groupby("room"):
+        # a still a second, and nobody known again: the class's forward direction has to do
+        rows = rows.assign(t=rows["image"].astype("category").cat.codes.astype(float), student=np.arange(1, len(rows) + 1))
+        cues = seconds(rows.drop(columns=["room", "image", "truth", "unseen_room"]), rows["t"].max() + 1, 1.0, settings.cues)
+        cues = cues[cues["body"] > 0]
+        found = posterior(cues, SEEN, settings.states).drop(columns="t")
+        parts.append(found.merge(rows[["student", "truth", "room", "image"]], on="student"))
+    answers = pd.concat(parts, ignore_index=True)
+    answers["truth"] = answers["truth"].map({behaviour: state.value for behaviour, state in STATE_OF.items()})
+    figures: dict[str, Any] = {"unseen_room": bool(observations["unseen_room"].all())}
+    for room, rows in [*answers.groupby("room"), ("all", answers)]:
+        figures[room] = named(rows, states, by="image")
+        print_named(f"Room {room}", figures[room], states)
+    print_calibration("Rooms", figures["all"])
+    figures["temperature"] = {room: _tempered(answers, room, states) for room in sorted(answers["room"].unique())}
+    for room, (temperature, before, after) in figures["temperature"].items():
+        common.say(f"temperature of the rooms but {room} {temperature:.2f}: ECE of {room} {before:.3f} -> {after:.3f}")
+    return figures
+
+
+def _tempered(answers: pd.DataFrame, room: str, states: list[str]) -> tuple[float, float, float]:
+    """The temperature of the other rooms, and the calibration error of this one without and with it."""
+    known = answers.dropna(subset=[f"p_{name}" for name in states])
+    truth = known["truth"].map({name: number for number, name in enumerate(states)}).to_numpy(int)
+    chances, own = known[[f"p_{name}" for name in states]].to_numpy(float), (known["room"] == room).to_numpy()
+    temperature = fit_temperature(chances[~own], truth[~own])
+    right = chances.argmax(axis=1) == truth
+    after = temper(chances, temperature)
+    before = calibration_error(chances[own].max(axis=1), right[own])
+    return temperature, before, calibration_error(after[own].max(axis=1), right[own])
 
 
 def observe(data: Path, folds: Path, rooms: tuple[str, ...] = ("A", "B", "C")) -> pd.DataFrame:
