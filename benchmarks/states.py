@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.optimize import minimize_scalar
 
 from benchmarks import common, state_rooms
 from benchmarks.state_figures import auc, macro_f1, named, over_students, print_calibration, print_named
 from benchmarks.state_sources import Labelled, cues_of, demo, lecture
-from models.calibration import calibration_error, fit_temperature, reliability, temper
+from models.calibration import calibration_error, reliability, temper
 from models.evidence import CUE_NAMES
 from models.state_model import StateSettings, posterior
 from models.states import Profile, State
@@ -46,21 +47,19 @@ def judge_lecture(labelled: Labelled, settings: StateSettings) -> dict[str, Any]
     """On task or off task in a real lecture; a temperature fitted on its first half is tried on the second."""
     rows = labelled.states(settings)
     rows = rows.assign(score=on_task(rows)).dropna(subset=["score"])
-    chance = rows["score"].to_numpy()
-    right = (chance >= 0.5) == rows["on_task"]
-    later = (rows["t"] > rows["t"].median()).to_numpy()
-    two = np.stack([1 - chance, chance], axis=1)
-    temperature = fit_temperature(two[~later], rows["on_task"].to_numpy(int)[~later])
-    cooled = temper(two, temperature)
+    on, later = rows["on_task"].to_numpy(), (rows["t"] > rows["t"].median()).to_numpy()
+    six = rows[[f"p_{name}" for name in SIX]].to_numpy(float)
+    temperature = _binary_temperature(six[~later], on[~later])
+    before, after = _sure(six, on), _sure(temper(six, temperature), on)
     figures = {
         "heads": len(rows),
-        "on_task": int(rows["on_task"].sum()),
+        "on_task": int(on.sum()),
         "auc": over_students(rows, lambda part: auc(part, "score", "on_task")),
-        "ece": calibration_error(np.maximum(chance, 1 - chance), right.to_numpy()),
-        "reliability": reliability(np.maximum(chance, 1 - chance), right.to_numpy()),
+        "ece": calibration_error(*before),
+        "reliability": reliability(*before),
         "first_half_temperature": temperature,
-        "second_half_ece": calibration_error(two.max(axis=1)[later], right.to_numpy()[later]),
-        "second_half_ece_tempered": calibration_error(cooled.max(axis=1)[later], right.to_numpy()[later]),
+        "second_half_ece": calibration_error(before[0][later], before[1][later]),
+        "second_half_ece_tempered": calibration_error(after[0][later], after[1][later]),
         "answers": pd.crosstab(rows["truth"], rows["state"]).to_dict("index"),
     }
     common.say(
@@ -75,6 +74,22 @@ def judge_lecture(labelled: Labelled, settings: StateSettings) -> dict[str, Any]
         [[label, *(counts.get(name, 0) for name in SIX)] for label, counts in figures["answers"].items()],
     )
     return figures
+
+
+def _sure(six: np.ndarray, on: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Confidence in on task or off task, and whether that is right."""
+    chance = 1 - six[:, [SIX.index(state.value) for state in OFF_TASK]].sum(axis=1)
+    return np.maximum(chance, 1 - chance), (chance >= 0.5) == on
+
+
+def _binary_temperature(six: np.ndarray, on: np.ndarray) -> float:
+    """The temperature of the six states under which being on task or off task is told with the least log loss."""
+
+    def loss(log_temperature: float) -> float:
+        sure, right = _sure(temper(six, float(np.exp(log_temperature))), on)
+        return -float(np.log(np.clip(np.where(right, sure, 1 - sure), 1e-12, None)).mean())
+
+    return float(np.exp(minimize_scalar(loss, bounds=(-1.5, 3.0), method="bounded").x))
 
 
 def ablate(sources: dict[str, Labelled], settings: StateSettings) -> list[dict[str, Any]]:

@@ -133,7 +133,8 @@ def _upright(head: Signs) -> pd.Series:
 def _hands(table: pd.DataFrame, settings: StateSettings, head: Signs) -> Signs:
     """Writing moves the upper body all the time, a phone hardly; only a lowered head makes the question."""
     quiet = personal_level(table, "motion", settings, 0.5, among=head["ahead"] > 0.5)
-    busy = ramp(table["motion"] / quiet.clip(lower=settings.motion_jitter), settings.busy)
+    moving = ramp(table["motion"] / quiet.clip(lower=settings.motion_jitter), settings.busy)
+    busy = table["writing"].astype(float).fillna(moving)
     return _two(busy, head["bowed"] + head["lowered"] + head["hidden"], "busy", "idle")
 
 
@@ -142,7 +143,8 @@ def _tilt(table: pd.DataFrame, settings: StateSettings, head: Signs) -> Signs:
 
 
 def _brow(table: pd.DataFrame, settings: StateSettings, head: Signs) -> Signs:
-    return _two(ramp(table["brow"], settings.furrow), head["ahead"], "furrowed", "relaxed")
+    drawn = table["frown"].astype(float).fillna(ramp(table["brow"], settings.furrow))
+    return _two(drawn, head["ahead"], "furrowed", "relaxed")
 
 
 def _eyes(table: pd.DataFrame, settings: StateSettings, head: Signs) -> Signs:
@@ -158,7 +160,20 @@ def _mouth(table: pd.DataFrame, settings: StateSettings, _: Signs) -> Signs:
 
 
 def _yawn(table: pd.DataFrame, settings: StateSettings, _: Signs) -> Signs:
-    return _two(ramp(table["mouth_open"], settings.yawn), table["face"], "yawning", "no_yawn")
+    wide = table["yawn"].astype(float).fillna(ramp(table["mouth_open"], settings.yawn))
+    return _two(wide, table["face"], "yawning", "no_yawn")
+
+
+def _chin(table: pd.DataFrame, _: StateSettings, __: Signs) -> Signs:
+    return _two(table["hand_face"], table["body"], "hand_at_face", "hand_away")
+
+
+def _raised(table: pd.DataFrame, _: StateSettings, __: Signs) -> Signs:
+    return _two(table["hand_raised"], table["body"], "raised", "not_raised")
+
+
+def _phone(table: pd.DataFrame, _: StateSettings, __: Signs) -> Signs:
+    return _two(table["phone"], table["body"], "phone", "no_phone")
 
 
 def _neighbour(table: pd.DataFrame, _: StateSettings, __: Signs) -> Signs:
@@ -192,16 +207,19 @@ CUES = (
     Cue(
         "behaviour",
         {
-            "write": "writing",
-            "read": "reading",
-            "lookup": "looking up",
-            "turn_head": "head turned",
-            "raise_hand": "hand raised",
-            "stand": "standing",
-            "discuss": "in a group",
+            "write": "seems to write",
+            "read": "seems to read",
+            "lookup": "seems to look up",
+            "turn_head": "seems to turn the head",
+            "raise_hand": "seems to raise a hand",
+            "stand": "seems to stand",
+            "discuss": "seems to be in a group",
         },
         _behaviour,
     ),
+    Cue("raised", {"raised": "hand raised", "not_raised": "no hand raised"}, _raised),
+    Cue("phone", {"phone": "phone in hand", "no_phone": "no phone"}, _phone, window_s=5),
+    Cue("chin", {"hand_at_face": "hand at the face", "hand_away": "no hand at the face"}, _chin, inner=True, window_s=5),
     Cue("tilt", {"tilted": "head tilted", "upright": "head upright"}, _tilt, inner=True, window_s=3),
     Cue("brow", {"furrowed": "brow drawn together", "relaxed": "brow relaxed"}, _brow, inner=True, window_s=3),
     Cue(

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 
+from models.calibration import temper
 from models.chances import CHANCES
 from models.evidence import (
     BEHAVIOUR_PREFIX,
@@ -100,6 +101,9 @@ class StateSettings(BaseModel):
     sharpness: float = Field(
         1.0, gt=0, description="weight of one second's evidence: cues and neighbouring seconds repeat each other"
     )
+    temperature: float = Field(
+        1.0, gt=0, description="doubt added to the posterior of the whole lecture: above 1 flatter, the order unchanged"
+    )
     without: tuple[str, ...] = Field((), description=f"cues not to look at, of: {', '.join(CUE_NAMES)}")
     chances: dict[State, dict[str, Annotated[float, Field(gt=0, lt=1)]]] = Field(
         CHANCES,
@@ -174,6 +178,7 @@ def posterior(
         probabilities = smooth(evidence, lengths, states, settings.dwell_s)
     else:
         probabilities = alone(evidence, states, settings.dwell_s)
+    probabilities = temper(probabilities, settings.temperature)
     seen = coverage >= settings.min_coverage
     winner = probabilities.argmax(axis=1) if len(table) else np.zeros(0, int)
     result = pd.DataFrame({"t": table["t"], "student": table["student"]})
