@@ -96,7 +96,7 @@ def seconds(observations: pd.DataFrame, duration_s: float, interval_s: float, se
     table["brow"] = table["brow_furrow"] - table["student"].map(seen.groupby("student")["brow_furrow"].median())
     table["mutual"] = _mutual(table, settings)
     table["t"] = table["second"].astype(float)
-    return table.reindex(columns=[*CUE_COLUMNS, *behaviours])
+    return table[[*CUE_COLUMNS, *behaviours]]
 
 
 def _by_second(seen: pd.DataFrame, interval_s: float, count: int) -> pd.DataFrame:
