@@ -29,7 +29,7 @@ def detections(boxes_xyxy: np.ndarray, behaviours: int = 0) -> Detections:
 
 def faces(count: int) -> Faces:
     """Faces that are seen, so that a cue made up for a gap would show."""
-    return Faces(np.full((count, 4), 5.0), np.full((count, 3), 10.0), np.full((count, 3), 0.5))
+    return Faces(np.full((count, 4), 5.0), np.full((count, 3), 10.0), np.full((count, 3), 0.5), np.full((count, 2), 0.1))
 
 
 def rows_of(seen: dict[int, list[int]], times: list[float], behaviours: tuple[str, ...] = ()) -> pd.DataFrame:
