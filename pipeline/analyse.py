@@ -17,12 +17,12 @@ from models.state_model import posterior
 from pipeline import appearance
 from pipeline.anonymise import regions_to_cover
 from pipeline.cues import add_motion, seconds
-from pipeline.detect import Detections, Detector, choose_device
+from pipeline.detect import Detector, choose_device
 from pipeline.errors import VideoError
-from pipeline.faces import FaceReader, Faces
-from pipeline.heads import HeadReader, complete_head_boxes
+from pipeline.heads import complete_head_boxes
 from pipeline.observations import ObservationBuffer, fill_gaps, in_contract_order, of_students
 from pipeline.passers_by import GLIMPSE_HOLD_S, passing, seated
+from pipeline.people import PersonReader
 from pipeline.progress import Progress
 from pipeline.seats import SeatSettings, TrackletBook, assign_students
 from pipeline.session import BOX
@@ -97,11 +97,11 @@ def analyse(
     book = TrackletBook()
     buffer = ObservationBuffer(detector.behaviour_names)
     watch = _Stopwatch()
-    head_reader = HeadReader(settings.heads, choose_device(settings.device))
+    readers = (settings.faces, settings.heads, settings.hands, settings.desk, settings.objects)
     with (
         # closed at the end: the reader cannot be while the thread ahead is in it
         closing(prefetch(reader.frames(settings.rate), depth=2 * settings.detect.batch)) as frames,
-        FaceReader(settings.faces) as face_reader,
+        PersonReader(*readers, device=choose_device(settings.device)) as people,
         progress.stage("Analyse", info.frames) as advance,
     ):
         watch.lap("start")
@@ -118,8 +118,8 @@ def analyse(
                 allowed = ~heads_in_zones(found.boxes_xyxy, policy, info.width, info.height)
                 read = detector.read_behaviours(frame.image, found, allowed)
                 watch.lap("behaviours")
-                faces = _read_faces(face_reader, head_reader, frame, found, tracks, allowed)
-                buffer.add(frame.index, frame.t, tracks, read, faces)
+                faces, around = people.read(frame.image, found.boxes_xyxy, tracks, allowed)
+                buffer.add(frame.index, frame.t, tracks, read, faces, around)
                 watch.lap("faces")
                 advance(frame.index - last_index)
                 last_index = frame.index
@@ -172,23 +172,6 @@ def interval_s(settings: Settings, fps: float) -> float:
 def _batches(frames: Iterator[Frame], size: int) -> Iterator[list[Frame]]:
     while batch := list(islice(frames, size)):
         yield batch
-
-
-def _read_faces(
-    face_reader: FaceReader,
-    head_reader: HeadReader,
-    frame: Frame,
-    found: Detections,
-    tracks: np.ndarray,
-    allowed: np.ndarray,
-) -> Faces:
-    """Faces and heads of the allowed (mask (n,)); the rows of the others stay NaN."""
-    boxes = found.boxes_xyxy[allowed]
-    read = face_reader.read(frame.image, boxes)
-    heads = head_reader.read(frame.image, boxes, tracks[allowed], read.head_xyxy, read.pose_deg)
-    faces = Faces.unseen(len(found))
-    faces.head_xyxy[allowed], faces.pose_deg[allowed], faces.cues[allowed] = heads.head_xyxy, heads.pose_deg, read.cues
-    return faces
 
 
 def _split_opted_out(

@@ -59,9 +59,12 @@ GAZE = ("gaze_x", "gaze_y")
 HAND_CUES = ("hand_face", "hand_raised", "hand_front")
 DESK_MOTION = "desk_motion"
 OBJECT = "object"
-EXTRA_COLUMNS = (*GAZE, *HAND_CUES, DESK_MOTION, OBJECT)
+AROUND = (*HAND_CUES, DESK_MOTION, OBJECT)
+"""What is read around the head."""
+
+EXTRA_COLUMNS = (*GAZE, *AROUND)
 """After those, before behaviours; sessions made before them lack them. ``gaze_x gaze_y``: where the eyes turn within
-the head, -1 to 1, + to the student's left and up. ``hand_face hand_raised hand_front``: a hand at mouth or chin, raised,
+the head, -1 to 1, + to the student's left and up. ``hand_face hand_raised hand_front``: hand at mouth or chin, raised,
 in front of the chest, 0 to 1, NaN in frames in which this student's body was not read (``pipeline.hands``).
 ``desk_motion``: share of the desk region that moved since the last analysed frame. ``object``: score of a phone or book
 at the hands or the head; NaN without a detector of these."""

@@ -17,10 +17,13 @@ from models.states import Profile, State
 from pipeline.anonymise import CoverSettings
 from pipeline.audit import AuditSettings
 from pipeline.cues import CueSettings
+from pipeline.desk import DeskSettings
 from pipeline.detect import DetectSettings
 from pipeline.errors import InputError
 from pipeline.faces import FaceSettings
+from pipeline.hands import HandSettings
 from pipeline.heads import HeadSettings
+from pipeline.objects import ObjectSettings
 from pipeline.seats import SeatSettings
 from pipeline.track import TrackSettings
 
@@ -40,6 +43,9 @@ class Settings(BaseModel):
     seats: SeatSettings = SeatSettings()
     faces: FaceSettings = FaceSettings()
     heads: HeadSettings = HeadSettings()
+    hands: HandSettings = HandSettings()
+    desk: DeskSettings = DeskSettings()
+    objects: ObjectSettings = ObjectSettings()
     cues: CueSettings = CueSettings()
     states: StateSettings = StateSettings()
     anomaly: AnomalySettings = AnomalySettings()
