@@ -93,8 +93,7 @@ _cue(
         S.TAKING_NOTES: (0.066, 0.445, 0.344, 0.085, 0.023, 0.015, 0.022),
     },
 )
-# A hand up asks or answers: for the teacher. A phone in sight is rarely part of a lecture; it is seen in a third of its
-# use at best. A hand props a tired head or a thinking one, and comes to the face at other times too.
+# A hand up asks or answers: for the teacher. A hand props a tired head or a thinking one, and comes to the face at other times too.
 _cue(
     ("raised", "not_raised"),
     {
@@ -104,17 +103,6 @@ _cue(
         S.BORED: (0.010, 0.990),
         S.DISCUSSING: (0.030, 0.970),
         S.TAKING_NOTES: (0.010, 0.990),
-    },
-)
-_cue(
-    ("phone", "no_phone"),
-    {
-        S.ATTENTIVE: (0.02, 0.98),
-        S.DISTRACTED: (0.30, 0.70),
-        S.CONFUSED: (0.02, 0.98),
-        S.BORED: (0.04, 0.96),
-        S.DISCUSSING: (0.03, 0.97),
-        S.TAKING_NOTES: (0.03, 0.97),
     },
 )
 _cue(

@@ -81,15 +81,15 @@ def shares(table: pd.DataFrame, cues: Sequence[Cue], settings: StateSettings) ->
         cues: those to compute; others are not looked at.
         settings: the ramps.
     """
-    head = _head(table, settings, {})
+    head = _head(table, settings)
     columns = []
     for cue in cues:
         found = pd.DataFrame(cue.read(table, settings, head) if cue.name != "head" else head)[list(cue.words)]
-        found = found.where(found.notna().all(axis=1), 0.0).clip(0, 1)
-        if cue.window_s > 1 and len(found):
+        found = found.astype(float).where(found.notna().all(axis=1)).clip(0, 1)
+        if cue.window_s > 1 and len(found):  # the mean of those seconds in which it was read
             rolled = found.groupby(table["student"], sort=False).rolling(cue.window_s, center=True, min_periods=1)
             found = rolled.mean().droplevel(0).reindex(found.index)
-        columns.append(found.to_numpy(float))
+        columns.append(found.fillna(0.0).to_numpy(float))
     return np.concatenate(columns, axis=1) if columns else np.zeros((len(table), 0))
 
 
@@ -105,9 +105,9 @@ def hidden_share(table: pd.DataFrame, settings: StateSettings) -> pd.Series:
     return (table["body"] - table["face"]).clip(0, 1) * telling
 
 
-def _head(table: pd.DataFrame, settings: StateSettings, _: Signs) -> Signs:
-    away, down = ramp(table["yaw"].abs(), settings.away_deg), ramp(-table["pitch"], settings.down_deg)
-    lowered = ramp(-table["pitch"], settings.lowered_deg)
+def _head(table: pd.DataFrame, settings: StateSettings, _: Signs | None = None) -> Signs:
+    yaw, pitch = _off_ahead(table, "yaw", settings), _off_ahead(table, "pitch", settings)
+    away, down, lowered = ramp(yaw.abs(), settings.away_deg), ramp(-pitch, settings.down_deg), ramp(-pitch, settings.lowered_deg)
     seen = table["face"].clip(0, 1)
     up = (1 - down) * seen  # a deeply bowed head has no side to speak of
     signs = {
@@ -116,9 +116,14 @@ def _head(table: pd.DataFrame, settings: StateSettings, _: Signs) -> Signs:
         "lowered": up * (1 - away) * lowered,
         "bowed": down * seen,
     }
-    known = table["yaw"].notna() & table["pitch"].notna()
+    known = yaw.notna() & pitch.notna()
     signs = {name: share.where(known, 0.0) for name, share in signs.items()}
     return {**signs, "hidden": hidden_share(table, settings)}
+
+
+def _off_ahead(table: pd.DataFrame, angle: str, settings: StateSettings) -> pd.Series:
+    """Degrees off the student's own way of looking ahead, or off the class's."""
+    return table[angle] if settings.personal else table[f"{angle}_class"].astype(float).fillna(table[angle])
 
 
 def _two(present: pd.Series, weight: pd.Series | float, yes: str, no: str) -> Signs:
@@ -131,20 +136,20 @@ def _upright(head: Signs) -> pd.Series:
 
 
 def _hands(table: pd.DataFrame, settings: StateSettings, head: Signs) -> Signs:
-    """Writing moves the upper body all the time, a phone hardly; only a lowered head makes the question."""
+    """Writing moves the upper body and the desk all the time, a phone hardly; only a lowered head makes the question."""
     quiet = personal_level(table, "motion", settings, 0.5, among=head["ahead"] > 0.5)
     moving = ramp(table["motion"] / quiet.clip(lower=settings.motion_jitter), settings.busy)
-    busy = table["writing"].astype(float).fillna(moving)
+    desk = ramp(table["desk_motion"].astype(float), settings.desk_busy)
+    busy = pd.concat([moving, desk], axis=1).mean(axis=1)  # of those that were seen
     return _two(busy, head["bowed"] + head["lowered"] + head["hidden"], "busy", "idle")
 
 
 def _tilt(table: pd.DataFrame, settings: StateSettings, head: Signs) -> Signs:
-    return _two(ramp(table["roll"].abs(), settings.tilt_deg), _upright(head), "tilted", "upright")
+    return _two(ramp(_off_ahead(table, "roll", settings).abs(), settings.tilt_deg), _upright(head), "tilted", "upright")
 
 
 def _brow(table: pd.DataFrame, settings: StateSettings, head: Signs) -> Signs:
-    drawn = table["frown"].astype(float).fillna(ramp(table["brow"], settings.furrow))
-    return _two(drawn, head["ahead"], "furrowed", "relaxed")
+    return _two(ramp(table["brow"], settings.furrow), head["ahead"], "furrowed", "relaxed")
 
 
 def _eyes(table: pd.DataFrame, settings: StateSettings, head: Signs) -> Signs:
@@ -160,8 +165,7 @@ def _mouth(table: pd.DataFrame, settings: StateSettings, _: Signs) -> Signs:
 
 
 def _yawn(table: pd.DataFrame, settings: StateSettings, _: Signs) -> Signs:
-    wide = table["yawn"].astype(float).fillna(ramp(table["mouth_open"], settings.yawn))
-    return _two(wide, table["face"], "yawning", "no_yawn")
+    return _two(ramp(table["mouth_open"], settings.yawn), table["face"], "yawning", "no_yawn")
 
 
 def _chin(table: pd.DataFrame, _: StateSettings, __: Signs) -> Signs:
@@ -170,10 +174,6 @@ def _chin(table: pd.DataFrame, _: StateSettings, __: Signs) -> Signs:
 
 def _raised(table: pd.DataFrame, _: StateSettings, __: Signs) -> Signs:
     return _two(table["hand_raised"], table["body"], "raised", "not_raised")
-
-
-def _phone(table: pd.DataFrame, _: StateSettings, __: Signs) -> Signs:
-    return _two(table["phone"], table["body"], "phone", "no_phone")
 
 
 def _neighbour(table: pd.DataFrame, _: StateSettings, __: Signs) -> Signs:
@@ -218,7 +218,6 @@ CUES = (
         _behaviour,
     ),
     Cue("raised", {"raised": "hand raised", "not_raised": "no hand raised"}, _raised),
-    Cue("phone", {"phone": "phone in hand", "no_phone": "no phone"}, _phone, window_s=5),
     Cue("chin", {"hand_at_face": "hand at the face", "hand_away": "no hand at the face"}, _chin, inner=True, window_s=5),
     Cue("tilt", {"tilted": "head tilted", "upright": "head upright"}, _tilt, inner=True, window_s=3),
     Cue("brow", {"furrowed": "brow drawn together", "relaxed": "brow relaxed"}, _brow, inner=True, window_s=3),

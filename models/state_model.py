@@ -77,6 +77,9 @@ class StateSettings(BaseModel):
     busy: Ramp = Field(
         (1.25, 2.5), description="motion as a multiple of the student's usual one with the head up: twice is busy"
     )
+    desk_busy: Ramp = Field(
+        (0.01, 0.06), description="share of the desk region that moves: noise, and a hand that writes (docs/cues.md)"
+    )
     motion_jitter: float = Field(
         0.005, gt=0, description="body heights/s: the least that can be usual, below it is the jitter of the boxes"
     )
