@@ -21,9 +21,8 @@ INPUT_PX = 256
 POINTS = 33
 """Keypoints of BlazePose; the network gives six more, which only its own tracker needs."""
 
-NOSE, LEFT_EAR, RIGHT_EAR = 0, 7, 8
+NOSE = 0
 LEFT_SHOULDER, RIGHT_SHOULDER = 11, 12
-LEFT_ELBOW, RIGHT_ELBOW = 13, 14
 LEFT_WRIST, RIGHT_WRIST = 15, 16
 LEFT_FINGERS, RIGHT_FINGERS = (17, 19, 21), (18, 20, 22)
 """Knuckle of the little finger, of the index finger, and of the thumb."""

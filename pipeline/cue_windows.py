@@ -29,7 +29,7 @@ def eye_windows(seen: pd.DataFrame, grid: pd.MultiIndex, interval_s: float, wind
     """``perclos``: share of the last ``window_s`` with eyes slowly shut; ``blinks`` per minute.
 
     Args:
-        seen: rows with ``student``, ``t``, ``second``, ``eye_open`` and ``pitch`` relative to ahead, by student and time.
+        seen: rows with ``student``, ``t``, ``second``, ``eye_open`` and ``pitch`` off ahead, by student and time.
         grid: (student, second) of the result, each student's seconds without gaps.
         interval_s: time between rows, s.
         window_s: length of the window, s.
@@ -66,8 +66,8 @@ def mouth_windows(seen: pd.DataFrame, grid: pd.MultiIndex, interval_s: float) ->
     """``mouth_crossings`` per second, ``mouth_rhythm`` 0 to 1 and ``mouth_held`` 0 to 1.
 
     Crossings: how often the opening goes through its mean of three seconds, by more than the noise: speech does, a yawn
-    does not. Rhythm: share of the energy of the opening's changes in ``SYLLABLES_HZ``; needs 10 frames per second. Held:
-    the largest opening that lasted two seconds: a yawn does, speech does not.
+    does not. Rhythm: share of the energy of the opening's changes in ``SYLLABLES_HZ``; needs 10 frames per second.
+    Held: the largest opening that lasted two seconds: a yawn does, speech does not.
 
     Args:
         seen: rows with ``student``, ``second`` and ``mouth_open``, by student and time.

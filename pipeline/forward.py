@@ -12,7 +12,7 @@ import pandas as pd
 from pipeline.cue_settings import CueSettings
 
 AGREE_DEG = 20.0
-"""Deg off the median within which heads count as turned the same way: seats beside each other, and the readings' error."""
+"""Deg off the median within which heads count as turned the same way: neighbouring seats and the readings' error."""
 AGREE_SHARE = 0.6
 """Share of the heads that must agree."""
 NOISE_DEG = 8.0

@@ -9,7 +9,18 @@ from __future__ import annotations
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from models.body import INPUT_PX, LEFT_FINGERS, LEFT_WRIST, RIGHT_FINGERS, RIGHT_WRIST, BodyModel, BodyReading
+from models.body import (
+    INPUT_PX,
+    LEFT_FINGERS,
+    LEFT_SHOULDER,
+    LEFT_WRIST,
+    NOSE,
+    RIGHT_FINGERS,
+    RIGHT_SHOULDER,
+    RIGHT_WRIST,
+    BodyModel,
+    BodyReading,
+)
 from pipeline.heads import square_view
 
 REGION_HEADS = 6.0
@@ -19,6 +30,12 @@ REGION_BELOW = 2.3
 
 MOUTH_OF_HEAD = 0.8
 """How far down a head with hair the mouth is."""
+
+FACE_OF_HEAD = 0.6
+NOSE_OFF = 0.5
+"""Nose off the face's middle, in head heights, from which the body read is somebody else's."""
+SHOULDERS = (0.85, 2.5)
+"""Width of an adult's shoulders in head heights: 1.4 from the front, 0.9 turned by 50 deg; heads bowed look shorter."""
 
 AT_FACE = (1.0, 0.4)
 """Fingers off the mouth, in head heights: beyond chin and ear (0), and over mouth or chin (1)."""
@@ -80,9 +97,8 @@ class HandReader:
             del self._last[next(iter(self._last))]
         if len(rows):
             reading = read_bodies(self._model, image_bgr, heads_xyxy[rows])
-            cues[rows] = np.where(
-                reading.present[:, None] >= self.settings.min_present, hand_cues(reading, heads_xyxy[rows]), np.nan
-            )
+            believed = belongs(reading, heads_xyxy[rows]) & (reading.present >= self.settings.min_present)
+            cues[rows] = np.where(believed[:, None], hand_cues(reading, heads_xyxy[rows]), np.nan)
         return cues
 
 
@@ -102,6 +118,19 @@ def read_bodies(model: BodyModel, image_bgr: np.ndarray, heads_xyxy: np.ndarray)
     corner, side = np.array([region[:2] for region in regions]), np.array([region[2] for region in regions])
     points = reading.points * side.reshape(-1, 1, 1) + corner.reshape(-1, 1, 2)
     return BodyReading(points, reading.visible, reading.present)
+
+
+def belongs(reading: BodyReading, heads_xyxy: np.ndarray) -> np.ndarray:
+    """(n,) whether the body read is that of the head: its nose lies on it, its shoulders are as wide as an adult's.
+
+    In a crowded room the square holds several people, and the network may choose another, or make up a body for one
+    whose body is hidden.
+    """
+    height = np.maximum(heads_xyxy[:, 3] - heads_xyxy[:, 1], 1e-9)
+    face = np.stack([(heads_xyxy[:, 0] + heads_xyxy[:, 2]) / 2, heads_xyxy[:, 1] + FACE_OF_HEAD * height], axis=1)
+    off = np.linalg.norm(reading.points[:, NOSE] - face, axis=1) / height
+    shoulders = np.linalg.norm(reading.points[:, LEFT_SHOULDER] - reading.points[:, RIGHT_SHOULDER], axis=1) / height
+    return (off <= NOSE_OFF) & (shoulders >= SHOULDERS[0]) & (shoulders <= SHOULDERS[1])
 
 
 def hand_cues(reading: BodyReading, heads_xyxy: np.ndarray) -> np.ndarray:
