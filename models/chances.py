@@ -39,8 +39,8 @@ _cue(
         S.TAKING_NOTES: (0.12, 0.08, 0.17, 0.53, 0.10),
     },
 )
-# Movement of the upper body while the head is down. A writing arm moves the shoulders; reading what one wrote does not,
-# thumbs on a phone hardly do, and a propped head is still.
+# Movement of upper body and desk while the head is down: what tells writing from looking at a phone, by definition. A
+# writing arm moves both nearly all of five seconds, thumbs hardly do, and a propped head is still.
 _cue(
     ("busy", "idle"),
     {
@@ -49,7 +49,7 @@ _cue(
         S.CONFUSED: (0.30, 0.70),
         S.BORED: (0.10, 0.90),
         S.DISCUSSING: (0.60, 0.40),
-        S.TAKING_NOTES: (0.60, 0.40),
+        S.TAKING_NOTES: (0.80, 0.20),
     },
 )
 # Two neighbours turned to each other: what discussing means; by chance, when both look about, it is rare.
@@ -80,17 +80,17 @@ _cue(
 # rooms: lookup 0.83 right, read 0.60, stand 0.58, turn_head 0.28, write 0.17, raise_hand 0.15, discuss 0.00), over what
 # a student in each state does by convention: attentive looks up (0.85), turns (0.05), raises a hand or stands; taking
 # notes writes (0.5), reads (0.4); distracted turns (0.4), looks up (0.35), reads, as it seems (0.25); discussing is
-# annotated as discuss (0.7); bored looks up (0.5) or down as if reading (0.35); confused looks up (0.85) or down. Half of each
-# row is the mean of all, and 0.01 is added: three rooms are few.
+# annotated as discuss (0.7); bored looks up (0.5) or down as if reading (0.35); confused looks up (0.85) or down. Three
+# quarters of each row are the mean of all, and 0.01 is added: three rooms of one kind of school are few.
 _cue(
     ("write", "read", "lookup", "turn_head", "raise_hand", "stand", "discuss"),
     {
-        S.ATTENTIVE: (0.021, 0.204, 0.605, 0.088, 0.028, 0.024, 0.030),
-        S.DISTRACTED: (0.026, 0.274, 0.493, 0.130, 0.026, 0.015, 0.036),
-        S.CONFUSED: (0.021, 0.224, 0.602, 0.087, 0.023, 0.015, 0.028),
-        S.BORED: (0.026, 0.286, 0.516, 0.102, 0.025, 0.015, 0.030),
-        S.DISCUSSING: (0.021, 0.275, 0.376, 0.222, 0.047, 0.033, 0.026),
-        S.TAKING_NOTES: (0.066, 0.445, 0.344, 0.085, 0.023, 0.015, 0.022),
+        S.ATTENTIVE: (0.025, 0.244, 0.548, 0.104, 0.028, 0.022, 0.029),
+        S.DISTRACTED: (0.028, 0.279, 0.492, 0.124, 0.027, 0.017, 0.033),
+        S.CONFUSED: (0.026, 0.254, 0.546, 0.103, 0.026, 0.017, 0.028),
+        S.BORED: (0.028, 0.285, 0.503, 0.111, 0.027, 0.017, 0.029),
+        S.DISCUSSING: (0.026, 0.280, 0.432, 0.170, 0.038, 0.026, 0.028),
+        S.TAKING_NOTES: (0.048, 0.365, 0.416, 0.102, 0.026, 0.017, 0.026),
     },
 )
 # A hand up asks or answers: for the teacher. A hand props a tired head or a thinking one, and comes to the face at other times too.

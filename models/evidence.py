@@ -145,7 +145,12 @@ def _hands(table: pd.DataFrame, settings: StateSettings, head: Signs) -> Signs:
 
 
 def _tilt(table: pd.DataFrame, settings: StateSettings, head: Signs) -> Signs:
-    return _two(ramp(_off_ahead(table, "roll", settings).abs(), settings.tilt_deg), _upright(head), "tilted", "upright")
+    roll = table["roll_class"].astype(float)
+    if settings.personal:  # upright is upright for all, so the own angle counts like the time it was seen
+        seen = roll.notna().groupby(table["student"]).transform("sum")
+        trust = seen / (seen + settings.baseline_prior_s)
+        roll = ((1 - trust) * roll + trust * table["roll"]).fillna(table["roll"])
+    return _two(ramp(roll.abs(), settings.tilt_deg), _upright(head), "tilted", "upright")
 
 
 def _brow(table: pd.DataFrame, settings: StateSettings, head: Signs) -> Signs:

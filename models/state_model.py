@@ -86,7 +86,7 @@ class StateSettings(BaseModel):
     personal: bool = Field(True, description="judge eyes and movement against the student's own first minutes")
     baseline_s: float = Field(180.0, gt=0, description="s of seen cue that make a student's own level")
     baseline_prior_s: float = Field(
-        30.0, gt=0, description="s of own cue at which the student's level counts as much as the class's"
+        60.0, gt=0, description="s of own cue at which the student's level counts as much as the class's"
     )
     usually_seen: Ramp = Field(
         (0.4, 0.7),
@@ -105,7 +105,7 @@ class StateSettings(BaseModel):
         1.0, gt=0, description="weight of one second's evidence: cues and neighbouring seconds repeat each other"
     )
     temperature: float = Field(
-        1.0, gt=0, description="doubt added to the posterior of the whole lecture: above 1 flatter, the order unchanged"
+        1.67, gt=0, description="doubt added to the posterior: above 1 flatter, the order unchanged. Fitted on the first half of a real lecture, checked on the second (benchmarks/states.py)"
     )
     without: tuple[str, ...] = Field((), description=f"cues not to look at, of: {', '.join(CUE_NAMES)}")
     chances: dict[State, dict[str, Annotated[float, Field(gt=0, lt=1)]]] = Field(
