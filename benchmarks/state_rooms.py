@@ -49,13 +49,17 @@ SEEN = Profile.OBSERVABLE
 
 
 def judge(data: Path, folds: Path, settings: Settings) -> dict[str, Any]:
-    """From behaviours and heads to states, each still on its own second; a temperature of two rooms tried on the third."""
+    """From behaviours and heads to states, each still a second; a temperature of two rooms tried on the third."""
     observations = observe(data, folds)
     states, parts = [state.value for state in SEEN.states], []
-    for room, rows in observations.groupby("room"):
+    for _, rows in observations.groupby("room"):
         # a still a second, and nobody known again: the class's forward direction has to do
-        rows = rows.assign(t=rows["image"].astype("category").cat.codes.astype(float), student=np.arange(1, len(rows) + 1))
-        cues = seconds(rows.drop(columns=["room", "image", "truth", "unseen_room"]), rows["t"].max() + 1, 1.0, settings.cues)
+        rows = rows.assign(
+            t=rows["image"].astype("category").cat.codes.astype(float), student=np.arange(1, len(rows) + 1)
+        )
+        cues = seconds(
+            rows.drop(columns=["room", "image", "truth", "unseen_room"]), rows["t"].max() + 1, 1.0, settings.cues
+        )
         cues = cues[cues["body"] > 0]
         found = posterior(cues, SEEN, settings.states).drop(columns="t")
         parts.append(found.merge(rows[["student", "truth", "room", "image"]], on="student"))

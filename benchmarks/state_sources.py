@@ -111,9 +111,9 @@ def lecture(data: Path, settings: Settings) -> Labelled:
     parts = []
     for frame, rows in analysis.observations[analysis.observations["observed"]].groupby("frame"):
         true = heads[heads["frame"] == frame]
-        overlap = score(
-            true[["x1", "y1", "x2", "y2"]].to_numpy(np.float32), rows[list(HEAD_BOX)].to_numpy(np.float32)
-        )[0]
+        overlap = score(true[["x1", "y1", "x2", "y2"]].to_numpy(np.float32), rows[list(HEAD_BOX)].to_numpy(np.float32))[
+            0
+        ]
         a, b = linear_sum_assignment(overlap, maximize=True)
         good = overlap[a, b] > LEAST_OVERLAP
         student = rows["student"].to_numpy()[b[good]]

@@ -13,7 +13,7 @@ from scipy.optimize import minimize_scalar
 
 from benchmarks import common, state_rooms
 from benchmarks.state_figures import auc, macro_f1, named, over_students, print_calibration, print_named
-from benchmarks.state_sources import Labelled, cues_of, demo, lecture
+from benchmarks.state_sources import Labelled, demo, lecture
 from models.calibration import calibration_error, reliability, temper
 from models.evidence import CUE_NAMES
 from models.state_model import StateSettings, posterior
@@ -95,7 +95,9 @@ def _binary_temperature(six: np.ndarray, on: np.ndarray) -> float:
 def ablate(sources: dict[str, Labelled], settings: StateSettings) -> list[dict[str, Any]]:
     """Each cue left out once; smoothing and the personal baseline off."""
     tried: dict[str, dict[str, Any]] = {"all": {}, "smoothing off": {"smoothing": False}}
-    tried |= {"personal baseline off": {"personal": False}} | {f"without {name}": {"without": (name,)} for name in CUE_NAMES}
+    tried |= {"personal baseline off": {"personal": False}} | {
+        f"without {name}": {"without": (name,)} for name in CUE_NAMES
+    }
     table = []
     for name, change in tried.items():
         changed, row = settings.model_copy(update=change), {"what": name}
@@ -118,7 +120,9 @@ def cost(analysis: Analysis, settings: Settings) -> dict[str, float]:
     parts = []
     for copy in range(-(-CLASS // students)):
         for lap in range(-(-MINUTES * 60 // int(analysis.duration_s))):
-            moved = source.assign(student=source["student"] + copy * students, t=source["t"] + lap * analysis.duration_s)
+            moved = source.assign(
+                student=source["student"] + copy * students, t=source["t"] + lap * analysis.duration_s
+            )
             parts.append(moved.assign(x1=moved["x1"] + 5000 * copy, x2=moved["x2"] + 5000 * copy))
     rows = pd.concat(parts).sort_values(["student", "t"], ignore_index=True)
     rows = rows[rows["student"] <= CLASS]
@@ -137,7 +141,8 @@ def cost(analysis: Analysis, settings: Settings) -> dict[str, float]:
         "share_of_real_time": (spent - begun) / length + per_look * CLASS * RATE,
     }
     common.say(
-        f"\nCost: {len(rows)} student-frames ({CLASS} students, {length / 60:.0f} min): cues {figures['cues_us']:.0f} µs,"
+        f"\nCost: {len(rows)} student-frames ({CLASS} students, {length / 60:.0f} min): cues"
+        f" {figures['cues_us']:.0f} µs,"
         f" states {figures['states_us']:.0f} µs per student-frame; reading faces and heads in pass 1"
         f" {figures['reading_ms']:.1f} ms; {CLASS} students at {RATE} frames/s take"
         f" {figures['share_of_real_time']:.2f} of real time"

@@ -27,7 +27,7 @@ def _cue(signs: tuple[str, ...], rows: dict[State, tuple[float, ...]]) -> None:
 # discussing 0.31 0.67 0.02, taking notes 0.85 0.14 0.01, bored (asleep or yawning) 0.63 0.21 0.16. There aside is by
 # the picture: those who look at the board from the side count, which a direction relative to the seat's own does not.
 # Lowered, half way down, is where a propped or slumped head is; a notebook lies 25 deg and more below the board.
-# Writers look up to the board every few seconds. Confused students were not annotated: as attentive ones, a little lower.
+# Writers look up to the board every few seconds. Confused students were not annotated: as attentive ones, but lower.
 _cue(
     ("ahead", "aside", "lowered", "bowed", "hidden"),
     {
@@ -93,7 +93,8 @@ _cue(
         S.TAKING_NOTES: (0.048, 0.365, 0.416, 0.102, 0.026, 0.017, 0.026),
     },
 )
-# A hand up asks or answers: for the teacher. A hand props a tired head or a thinking one, and comes to the face at other times too.
+# A hand up asks or answers: for the teacher. A hand props a tired head or a thinking one, and comes to the face at other
+# times too.
 _cue(
     ("raised", "not_raised"),
     {
@@ -130,7 +131,7 @@ _cue(
     },
 )
 # Brow lowerer (AU4) and lid tightener (AU7) are the signs of confusion that replicate (McDaniel et al. 2007, CogSci;
-# Grafsgaard et al. 2011, ACII), and lids that close slowly those of weariness (PERCLOS). Half of the time neither shows.
+# Grafsgaard et al. 2011, ACII), and lids that close slowly those of weariness (PERCLOS). Half of the time none shows.
 _cue(
     ("furrowed", "relaxed"),
     {

@@ -73,6 +73,13 @@ def used_cues(profile: Profile, without: Sequence[str] = ()) -> list[Cue]:
     return [cue for cue in CUES if (infers or not cue.inner) and cue.name not in without]
 
 
+def in_order(cues: pd.DataFrame) -> pd.DataFrame:
+    """Rows by student and time; columns that are missing, and seconds without body or face, saw nothing."""
+    known = cues.reindex(columns=[*CUE_COLUMNS, *(name for name in cues if name.startswith(BEHAVIOUR_PREFIX))])
+    ordered = known.sort_values(["student", "t"], kind="stable").reset_index(drop=True)
+    return ordered.fillna({"body": 0.0, "face": 0.0})
+
+
 def shares(table: pd.DataFrame, cues: Sequence[Cue], settings: StateSettings) -> np.ndarray:
     """(n, signs) how far each sign shows, 0 to 1; of a cue not seen all are 0.
 
@@ -107,7 +114,11 @@ def hidden_share(table: pd.DataFrame, settings: StateSettings) -> pd.Series:
 
 def _head(table: pd.DataFrame, settings: StateSettings, _: Signs | None = None) -> Signs:
     yaw, pitch = _off_ahead(table, "yaw", settings), _off_ahead(table, "pitch", settings)
-    away, down, lowered = ramp(yaw.abs(), settings.away_deg), ramp(-pitch, settings.down_deg), ramp(-pitch, settings.lowered_deg)
+    away, down, lowered = (
+        ramp(yaw.abs(), settings.away_deg),
+        ramp(-pitch, settings.down_deg),
+        ramp(-pitch, settings.lowered_deg),
+    )
     seen = table["face"].clip(0, 1)
     up = (1 - down) * seen  # a deeply bowed head has no side to speak of
     signs = {
@@ -136,7 +147,7 @@ def _upright(head: Signs) -> pd.Series:
 
 
 def _hands(table: pd.DataFrame, settings: StateSettings, head: Signs) -> Signs:
-    """Writing moves the upper body and the desk all the time, a phone hardly; only a lowered head makes the question."""
+    """Writing moves upper body and desk all the time, a phone hardly; asked only while the head is lowered."""
     quiet = personal_level(table, "motion", settings, 0.5, among=head["ahead"] > 0.5)
     moving = ramp(table["motion"] / quiet.clip(lower=settings.motion_jitter), settings.busy)
     desk = ramp(table["desk_motion"].astype(float), settings.desk_busy)
@@ -186,7 +197,7 @@ def _neighbour(table: pd.DataFrame, _: StateSettings, __: Signs) -> Signs:
 
 
 def _behaviour(table: pd.DataFrame, _: StateSettings, __: Signs) -> Signs:
-    """The classifier's likeliest answer: the chances were measured on it, and in an unknown room its shares are flat."""
+    """The classifier's likeliest answer: the chances were measured on it; in an unknown room its shares are flat."""
     answers = table.reindex(columns=[BEHAVIOUR_PREFIX + name for name in BEHAVIOURS]).fillna(0.0).clip(0, 1)
     best = answers.to_numpy(float)
     likeliest = (best == best.max(axis=1, keepdims=True)) & (best > 0)
@@ -223,7 +234,9 @@ CUES = (
         _behaviour,
     ),
     Cue("raised", {"raised": "hand raised", "not_raised": "no hand raised"}, _raised),
-    Cue("chin", {"hand_at_face": "hand at the face", "hand_away": "no hand at the face"}, _chin, inner=True, window_s=5),
+    Cue(
+        "chin", {"hand_at_face": "hand at the face", "hand_away": "no hand at the face"}, _chin, inner=True, window_s=5
+    ),
     Cue("tilt", {"tilted": "head tilted", "upright": "head upright"}, _tilt, inner=True, window_s=3),
     Cue("brow", {"furrowed": "brow drawn together", "relaxed": "brow relaxed"}, _brow, inner=True, window_s=3),
     Cue(

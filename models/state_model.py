@@ -24,6 +24,7 @@ from models.evidence import (
     CUES,
     Cue,
     hidden_share,
+    in_order,
     shares,
     signs_of,
     used_cues,
@@ -105,7 +106,10 @@ class StateSettings(BaseModel):
         1.0, gt=0, description="weight of one second's evidence: cues and neighbouring seconds repeat each other"
     )
     temperature: float = Field(
-        1.67, gt=0, description="doubt added to the posterior: above 1 flatter, the order unchanged. Fitted on the first half of a real lecture, checked on the second (benchmarks/states.py)"
+        1.67,
+        gt=0,
+        description="doubt added to the posterior: above 1 flatter, the order unchanged. Fitted on the first half of a"
+        " real lecture, checked on the second and on the demo (benchmarks/states.py)",
     )
     without: tuple[str, ...] = Field((), description=f"cues not to look at, of: {', '.join(CUE_NAMES)}")
     chances: dict[State, dict[str, Annotated[float, Field(gt=0, lt=1)]]] = Field(
@@ -147,16 +151,7 @@ MOVING = ("motion", "writing", "desk_motion", "mouth_motion", "still_s")
 """Cues that need several looks in a second."""
 
 
-def in_order(cues: pd.DataFrame) -> pd.DataFrame:
-    """Rows by student and time; columns that are missing, and seconds without body or face, saw nothing."""
-    known = cues.reindex(columns=[*CUE_COLUMNS, *(name for name in cues if name.startswith(BEHAVIOUR_PREFIX))])
-    ordered = known.sort_values(["student", "t"], kind="stable").reset_index(drop=True)
-    return ordered.fillna({"body": 0.0, "face": 0.0})
-
-
-def posterior(
-    cues: pd.DataFrame, profile: Profile, settings: StateSettings, interval_s: float = 0.0
-) -> pd.DataFrame:
+def posterior(cues: pd.DataFrame, profile: Profile, settings: StateSettings, interval_s: float = 0.0) -> pd.DataFrame:
     """How likely each state of the profile is, for every student and second.
 
     Args:

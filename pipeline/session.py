@@ -31,12 +31,13 @@ EVENTS = "events.parquet"
 ENGAGEMENT = "engagement.csv"
 VIDEO = "annotated.mp4"
 AUDIT = "audit.json"
+CORRECTIONS = "corrections.csv"
 REPORT = "report.pdf"
-FILES = (MANIFEST, OBSERVATIONS, STATES, EVENTS, ENGAGEMENT, VIDEO, AUDIT, REPORT)
+FILES = (MANIFEST, OBSERVATIONS, STATES, EVENTS, ENGAGEMENT, VIDEO, AUDIT, REPORT, CORRECTIONS)
 
 PARTS = {
     Kind.ANNOTATED_VIDEO: (VIDEO, AUDIT),
-    Kind.TABLES: (OBSERVATIONS, STATES, EVENTS, ENGAGEMENT, REPORT),
+    Kind.TABLES: (OBSERVATIONS, STATES, EVENTS, ENGAGEMENT, REPORT, CORRECTIONS),
 }
 """What each kind of data in a session is made of, as the consent forms name them: "annotated video", and "tables and
 report". ``audit.json`` goes with the video because it tells where faces show in that video."""

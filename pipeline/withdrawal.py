@@ -16,6 +16,7 @@ from consent.policy import Blur, CoverPolicy
 from pipeline.analyse import Analysis, interval_s
 from pipeline.anonymise import regions_to_cover
 from pipeline.audit import WHOLE_PICTURE, Audit, audit, read_audit, with_earlier_leaks
+from pipeline.corrections import read_corrections
 from pipeline.parts import Parts, Who, parts_of, without
 from pipeline.patches import Patches, Tell, write_until_clean
 from pipeline.progress import Progress
@@ -24,6 +25,7 @@ from pipeline.render import class_by_second, covers_over_time, render
 from pipeline.search import Originals
 from pipeline.session import (
     AUDIT,
+    CORRECTIONS,
     ENGAGEMENT,
     EVENTS,
     OBSERVATIONS,
@@ -163,6 +165,9 @@ def _write(
     writer.write_table(STATES, after.states)
     writer.write_table(EVENTS, after.events)
     writer.write_table(ENGAGEMENT, engagement)
+    if len(corrections := read_corrections(session)):
+        still = set(after.observations["student"])
+        writer.write_table(CORRECTIONS, corrections[corrections["student"].isin(still)])
     counts = {"students": after.students, "events": len(after.events)}
     warning = (
         f"everybody is covered since {who.withdrawal}, in which it is not known who the student is;"
