@@ -93,8 +93,7 @@ _cue(
         S.TAKING_NOTES: (0.048, 0.365, 0.416, 0.102, 0.026, 0.017, 0.026),
     },
 )
-# A hand up asks or answers: for the teacher. A hand props a tired head or a thinking one, and comes to the face at other
-# times too.
+# A hand up asks or answers. A hand props a tired head or a thinking one, and comes to the face at other times too.
 _cue(
     ("raised", "not_raised"),
     {

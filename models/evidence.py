@@ -35,6 +35,9 @@ trusted, are in docs/cues.md; ``*_class`` are angles off the class's forward dir
 brow_furrow`` readings without a personal baseline, of which ``yaw pitch roll`` and ``eye_own mouth_own brow`` are the
 personal versions. Optional: ``behaviour_<name>``, 0 to 1. NaN where not seen; a column that is missing was not seen."""
 
+INNER_READINGS = ("eye_open", "brow_furrow", "hand_face")
+"""Readings of single frames that only cues of inner states need."""
+
 BEHAVIOUR_PREFIX = "behaviour_"
 BEHAVIOURS = ("write", "read", "lookup", "turn_head", "raise_hand", "stand", "discuss")
 """Behaviours a detector may score, as optional columns of that prefix."""

@@ -13,7 +13,9 @@ import pandas as pd
 
 from consent.policy import CoverPolicy
 from models.anomaly import unusual_spans
+from models.evidence import INNER_READINGS
 from models.state_model import posterior
+from models.states import Profile
 from pipeline import appearance
 from pipeline.anonymise import regions_to_cover
 from pipeline.cues import add_motion, seconds
@@ -141,6 +143,8 @@ def analyse(
         fill_gaps(of_students(rows[~hidden], student_of), frames_seen, times, settings.max_fill_s)
     )
     observations["motion"] = add_motion(observations)
+    if settings.profile is Profile.OBSERVABLE:  # what tells of inner states only is not kept, let alone judged
+        observations[list(INNER_READINGS)] = np.nan
     to_cover, glimpses = _to_cover(rows, hidden, sitting, everybody, policy)
     covers = _covers(to_cover, everybody, settings, glimpses)
     cues = seconds(observations, reader.duration, interval, settings.cues)
