@@ -8,20 +8,19 @@ regression trained on the other subjects, to show what a trained combination wou
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Any
 
-import av
 import cv2
 import numpy as np
 import pandas as pd
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from benchmarks import common
+from benchmarks.cue_cost import on_cost
+from benchmarks.cue_demo import auc, on_demo, value
 from pipeline.cues import CueSettings, add_motion, seconds
 from pipeline.desk import DeskSettings
 from pipeline.detect import Detections, DetectSettings, UltralyticsDetector
@@ -49,8 +48,6 @@ COMBINED = (
     "yawn", "frown", "phone", "|roll|", "|yaw|", "pitch", "eye_own", "mouth_own", "brow", "hand_face", "hand_raised",
     "hand_front",
 )  # fmt: skip
-
-DEMO_SIZES = ((0, 48), (48, 64), (64, 200))
 
 
 def read_actions(data: Path, objects: str | None) -> pd.DataFrame:
@@ -96,20 +93,6 @@ def _largest(found: Detections, image: np.ndarray) -> np.ndarray:
         return np.array([[0, 0, image.shape[1], image.shape[0]]], np.float32)
     area = (found.boxes_xyxy[:, 2:] - found.boxes_xyxy[:, :2]).prod(axis=1)
     return found.boxes_xyxy[[int(area.argmax())]]
-
-
-def value(table: pd.DataFrame, cue: str) -> pd.Series:
-    """A column, its size (``|roll|``) or its opposite (``-pitch``)."""
-    if cue.startswith("|"):
-        return table[cue.strip("|")].abs()
-    return -table[cue[1:]] if cue.startswith("-") else table[cue]
-
-
-def auc(positive: np.ndarray, score: np.ndarray) -> float:
-    """NaN when there is only one kind."""
-    if positive.all() or not positive.any():
-        return float("nan")
-    return float(roc_auc_score(positive, score))
 
 
 def auc_interval(positive: np.ndarray, score: np.ndarray, times: int = 500) -> tuple[float, float, float]:
@@ -185,139 +168,6 @@ def on_actions(data: Path, objects: str | None) -> dict[str, Any]:
     return figures
 
 
-def demo_cues(every: int = 2) -> pd.DataFrame:
-    """Cues per second of the demo's people, given their true boxes, with the truth of that second."""
-    truth = common.demo_truth()
-    people = PersonReader(FaceSettings(), HeadSettings(), HandSettings(), DeskSettings(), ObjectSettings())
-    buffer, told = ObservationBuffer(()), []
-    with people, av.open(str(common.DEMO_CLIP)) as container:
-        for index, frame in enumerate(container.decode(video=0)):
-            if index % every:
-                continue
-            there = truth[index]
-            boxes = np.array([p["visible_bbox"] for p in there], np.float32).reshape(-1, 4)
-            ids = np.array([p["id"] for p in there], int)
-            image = frame.to_ndarray(format="bgr24")
-            faces, around = people.read(image, boxes, ids, np.ones(len(there), bool))
-            plain = Detections(boxes, np.ones(len(there), np.float32), np.zeros((len(there), 0), np.float32))
-            buffer.add(index, index / 10, ids, plain, faces, around)
-            told += [
-                {"student": p["id"], "t": index // 10}
-                | {k: p[k] for k in ("state", "action", "transition", "eye_closure", "mouth_open")}
-                for p in there
-            ]
-    rows = complete_head_boxes(of_students(buffer.table(), {one: one for one in range(1, 13)}))
-    observations = in_contract_order(rows.assign(motion=add_motion(rows)))
-    cues = seconds(observations, len(truth) / 10, every / 10, CueSettings())
-    facts = pd.DataFrame(told).groupby(["student", "t"]).agg(
-        state=("state", "first"), action=("action", "first"), changes=("transition", "any"),
-        several=("action", "nunique"), shut=("eye_closure", "mean"), mouth=("mouth_open", "mean"),
-    )  # fmt: skip
-    table = cues.merge(facts.reset_index(), on=["student", "t"])
-    return table[~table["changes"] & (table["several"] == 1)]
-
-
-def on_demo() -> list[dict[str, Any]]:
-    """Print and return how well cues tell what the demo's script does, by head size."""
-    table = demo_cues()
-    action = table["action"]
-    writes, phone = action == "writing", action == "phone"
-    if not writes.any():
-        writes = table["state"] == "taking_notes"
-    at_chin = action.isin(["head_on_hand", "hand_at_chin"])
-    asks = {
-        "hand raised": ("hand_raised", action == "hand_raise", None),
-        "hand at the face": ("hand_face", at_chin, None),
-        "writing": ("writing", writes, None),
-        "desk motion: writing against other bowed heads": ("desk_motion", writes, writes | phone),
-        "phone": ("phone", phone, None),
-        "phone against writing": ("phone", phone, writes | phone),
-        "brow furrowed": ("brow", action == "hand_at_chin", None),
-        "frown": ("frown", action == "hand_at_chin", None),
-        "eyes half shut": ("-eye_own", table["shut"] >= 0.35, None),
-        "mouth open": ("mouth_open", table["mouth"] >= 0.15, None),
-        "mouth moving": ("mouth_crossings", table["mouth"] >= 0.05, None),
-    }
-    figures = []
-    for what, (cue, positive, among) in asks.items():
-        score = value(table, cue)
-        everybody = pd.Series(True, table.index) if among is None else among
-        for low, high in ((0, 200), *DEMO_SIZES):
-            of_size = everybody & table["head_px"].between(low, high)
-            read = of_size & score.notna()
-            figures.append(
-                {
-                    "what": what,
-                    "cue": cue,
-                    "heads": "all" if (low, high) == (0, 200) else f"{low}–{high} px",
-                    "n": f"{int((read & positive).sum())}+{int((read & ~positive).sum())}",
-                    "read": f"{read.sum() / max(of_size.sum(), 1):.0%}",
-                    "auc": round(auc(positive[read].to_numpy(), score[read].to_numpy()), 3) if read.any() else None,
-                }
-            )
-    common.print_table("Demo, true boxes, per second", list(figures[0]), [row.values() for row in figures])
-    return figures
-
-
-def on_cost(students: int, frames: int) -> dict[str, Any]:
-    """Print and return ms per analysed frame with ``students`` people in it: the demo's room twice by twice."""
-    from pipeline import appearance
-    from pipeline.track import Tracker, TrackSettings
-
-    detector = UltralyticsDetector(DetectSettings(), "cpu")
-    tracker = Tracker(TrackSettings(), 0.2)
-    people = PersonReader(FaceSettings(), HeadSettings(), HandSettings(), DeskSettings(), ObjectSettings())
-    spent: dict[str, list[float]] = {}
-    truth = common.demo_truth()
-
-    def clock(name: str, begin: float) -> float:
-        now = time.perf_counter()
-        spent.setdefault(name, []).append(now - begin)
-        return now
-
-    with people, av.open(str(common.DEMO_CLIP)) as container:
-        for index, frame in enumerate(container.decode(video=0)):
-            if index % 2 or len(spent.get("whole", [])) >= frames:
-                continue
-            image = np.tile(frame.to_ndarray(format="bgr24"), (2, 2, 1))
-            one = np.array([p["visible_bbox"] for p in truth[index]], np.float32)
-            shifts = [(x, y) for x in (0, 1280) for y in (0, 720)]
-            boxes = np.concatenate([one + np.array([x, y, x, y], np.float32) for x, y in shifts])[:students]
-            allowed = np.ones(len(boxes), bool)
-            found = Detections(boxes, np.full(len(boxes), 0.9, np.float32), np.zeros((len(boxes), 7), np.float32))
-            begin = now = time.perf_counter()
-            detector.detect([image])
-            now = clock("detect", now)
-            tracks = tracker.update(index / 10, found, appearance.describe(image, boxes))
-            now = clock("appearance, track", now)
-            detector.read_behaviours(image, found, allowed)
-            now = clock("behaviours", now)
-            faces = people._faces.read(image, boxes)
-            now = clock("faces", now)
-            heads = people._heads.read(image, boxes, tracks, faces.head_xyxy, faces.pose_deg)
-            now = clock("head network", now)
-            people._hands.read(image, heads.head_xyxy, tracks)
-            now = clock("hands (2 read per frame)", now)
-            people._desk.read(image, heads.head_xyxy)
-            now = clock("desk motion", now)
-            clock("whole", begin)
-    ms = {name: float(np.median(values[1:]) * 1e3) for name, values in spent.items()}
-    rng = np.random.default_rng(0)
-    count, columns = students * 3000, ("yaw", "pitch", "roll", "eye_open", "mouth_open", "brow_furrow")
-    table = pd.DataFrame(rng.normal(0, 1, (count, len(columns))), columns=list(columns)).assign(
-        student=np.repeat(np.arange(students), 3000), t=np.tile(np.arange(3000) / 5, students), observed=True, x1=0.0,
-        y1=0.0, x2=80.0, y2=160.0, hx1=20.0, hy1=0.0, hx2=60.0, hy2=50.0, motion=0.0,
-    )  # fmt: skip
-    begin = time.perf_counter()
-    seconds(table, 600.0, 0.2, CueSettings())
-    ms["table of cues"] = (time.perf_counter() - begin) / 3000 * 1e3
-    ms["whole"] += ms["table of cues"]
-    rows = [[name, f"{each:.1f}", f"{each / students:.2f}"] for name, each in ms.items()]
-    title = f"{students} students in a frame of 2560 × 1440; real time at 5 frames per second is 200 ms"
-    common.print_table(title, ["step", "ms per frame", "ms per student-frame"], rows)
-    return {"students": students, "ms_per_frame": ms}
-
-
 def main() -> None:
     """Measure on what is there and print the tables."""
     parser = common.parser(__doc__)
@@ -336,7 +186,7 @@ def main() -> None:
     if "demo" in parts:
         figures["demo"] = on_demo()
     if "cost" in parts:
-        figures["cost"] = on_cost(args.students, 25)
+        figures["cost"] = on_cost(args.students, 20)
     common.write_json(args.json, figures)
 
 

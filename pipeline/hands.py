@@ -73,7 +73,7 @@ class HandReader:
         self.settings = settings
         self._model = BodyModel() if settings.per_frame else None
         self._last: dict[int, int] = {}
-        self._frame = 0
+        self._turn = 0
 
     def read(self, image_bgr: np.ndarray, heads_xyxy: np.ndarray, tracks: np.ndarray) -> np.ndarray:
         """(n, 3) of ``hand_cues``; NaN for those whose turn it is not, whose head is unknown or too small.
@@ -84,7 +84,6 @@ class HandReader:
             tracks: (n,) track numbers.
         """
         cues = np.full((len(heads_xyxy), 3), np.nan)
-        self._frame += 1
         if self._model is None or not len(heads_xyxy):
             return cues
         large = np.flatnonzero(heads_xyxy[:, 3] - heads_xyxy[:, 1] >= self.settings.min_head_px)
@@ -92,7 +91,8 @@ class HandReader:
         rows = large[np.argsort(waited, kind="stable")[: self.settings.per_frame]]
         for row in rows:
             self._last.pop(int(tracks[row]), None)  # to the end, so that the first is the longest ago
-            self._last[int(tracks[row])] = self._frame
+            self._turn += 1
+            self._last[int(tracks[row])] = self._turn
         while len(self._last) > MOST_TRACKS:
             del self._last[next(iter(self._last))]
         if len(rows):
