@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from test_pipeline_corrections import HEAD, session
 from typer.testing import CliRunner
 
 from engage import app, scorer
@@ -18,7 +19,6 @@ from models.training.states import as_yaml
 from pipeline.cues import CueSettings, seconds
 from pipeline.session import BOX, EXTRA_COLUMNS, FACE_CUES, HEAD_BOX, HEAD_POSE, Session
 from reports.formula import session_shares
-from tests.test_pipeline_corrections import HEAD, session
 
 RATE = 5
 

@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from small_sessions import small_manifest
 
 from models.states import Profile, State
 from pipeline.corrections import lessons_of, one_profile, read_corrections
 from pipeline.errors import InputError
 from pipeline.session import BOX, CORRECTIONS, FACE_CUES, HEAD_BOX, HEAD_POSE, MANIFEST, OBSERVATIONS, Session
-from tests.small_sessions import small_manifest
 
 HEAD = "start,end,student,state\n"
 
