@@ -139,6 +139,8 @@ class StateSettings(BaseModel):
         for row in whole.values():
             for cue in CUES:
                 total = sum(row[sign] for sign in cue.words)
+                if abs(total - 1) < 1e-6:
+                    continue
                 row.update({sign: row[sign] / total for sign in cue.words})
         return whole
 
