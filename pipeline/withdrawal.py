@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date
@@ -17,6 +18,8 @@ from consent.policy import Blur, CoverPolicy
 from pipeline.analyse import Analysis, interval_s
 from pipeline.anonymise import regions_to_cover
 from pipeline.audit import WHOLE_PICTURE, Audit, audit, read_audit, with_earlier_leaks
+from pipeline.corrections import read_corrections
+from pipeline.errors import InputError
 from pipeline.parts import Parts, Who, parts_of, without
 from pipeline.patches import Patches, Tell, write_until_clean
 from pipeline.progress import Progress
@@ -26,6 +29,7 @@ from pipeline.search import Originals
 from pipeline.seat_plan import read_plan
 from pipeline.session import (
     AUDIT,
+    CORRECTIONS,
     ENGAGEMENT,
     EVENTS,
     OBSERVATIONS,
@@ -178,6 +182,11 @@ def _write(
     writer.write_table(STATES, after.states)
     writer.write_table(EVENTS, after.events)
     writer.write_table(ENGAGEMENT, engagement)
+    with contextlib.suppress(InputError):  # lines nobody can read may be the student's: they are not kept
+        corrections = read_corrections(session)
+        if len(corrections):
+            still = set(after.observations["student"])
+            writer.write_table(CORRECTIONS, corrections[corrections["student"].isin(still)])
     counts = {"students": after.students, "events": len(after.events)}
     warning = (
         f"everybody is covered since {who.withdrawal}, in which it is not known who the student is;"
