@@ -19,11 +19,19 @@ from scipy.stats import genpareto
 LEVEL_QUANTILE = 0.9
 """Of all scores: a level above which there are enough peaks and the tail is one already."""
 
-CENSORED = 0.1
+CENSORED = 0.15
 """Share of the peaks, the highest, of which only it is known that they are high; at least one."""
 
-PRIOR_PEAKS = 10.0
-"""How many peaks the prior's tail is worth beside those of the lecture."""
+PRIOR_PEAKS, PRIOR_HOURS = 10.0, 0.25
+"""What the prior is worth beside the lecture: so many peaks for the scale, so many student-hours for how often scores
+peak. A clip of half a minute cannot tell that by itself; a lecture can."""
+
+SHAPE_DEVIATION = 0.07
+"""How far a lecture's shape departs from the prior's. The shape belongs to the score, of which the prior saw more than
+a clip; a few peaks would set it at random, and it decides most about what is read beyond them."""
+
+MOST_PER_HOUR = 600.0
+"""Peaks in an hour, whatever the prior says of a level below its own."""
 
 LEAST_SHAPE, MOST_SHAPE = -0.4, 0.4
 """Beyond it no moments that scores have, or an end of the tail that few peaks cannot show."""
@@ -52,6 +60,12 @@ class Tail:
         if per_hour >= self.per_hour:
             return self.level
         return self.level + float(genpareto.isf(per_hour / self.per_hour, self.shape, scale=self.scale))
+
+    def rate(self, value: float) -> float:
+        """Peaks above a value in an hour; for one below ``level`` as if the tail began there."""
+        if value >= self.level:
+            return self.per_hour * float(genpareto.sf(value - self.level, self.shape, scale=self.scale))
+        return self.per_hour * float(np.exp(min((self.level - value) / self.scale, 50.0)))
 
 
 def runs(high: np.ndarray, join: int) -> list[tuple[int, int]]:
@@ -101,7 +115,8 @@ def fit_tail(series: Sequence[np.ndarray], join: int, prior: Tail) -> Tail:
     level = float(np.quantile(every, LEVEL_QUANTILE))
     excess = np.sort(peaks_above(series, level, join) - level)
     scale, shape = _fit(excess[excess > 0], prior)
-    return Tail(level, scale, shape, max(len(excess), 1) / hours)
+    expected = min(prior.rate(level), MOST_PER_HOUR) * PRIOR_HOURS
+    return Tail(level, scale, shape, (max(len(excess), 1) + expected) / (hours + PRIOR_HOURS))
 
 
 def _fit(excess: np.ndarray, prior: Tail) -> tuple[float, float]:
@@ -117,6 +132,7 @@ def _fit(excess: np.ndarray, prior: Tail) -> tuple[float, float]:
         logs = genpareto.logpdf(seen, shape, scale=scale).sum()
         logs += beyond * genpareto.logsf(bar, shape, scale=scale)
         logs += PRIOR_PEAKS * genpareto.logpdf(expected, shape, scale=scale).mean()
+        logs -= 0.5 * ((shape - prior.shape) / SHAPE_DEVIATION) ** 2
         return float(-logs) if np.isfinite(logs) else 1e12
 
     share = (np.clip(prior.shape, LEAST_SHAPE + 0.01, MOST_SHAPE - 0.01) - LEAST_SHAPE) / (MOST_SHAPE - LEAST_SHAPE)

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from models.training.vae import FitSettings, build, fit
+from models.fitting import FitSettings, build, fit
 from models.vae import VAE, Batch, elbo
 
 KNOWN, KNOWN_TRUSTED = 8, 512
@@ -103,8 +103,9 @@ class Scorer:
         self._draw_members(random)
         own = np.arange(len(chosen))
         self._surprises = [_Surprise.of(scores) for scores in self._witnesses(self._plain, self._logs, mask, own)]
-        self._usual = np.nanmedian(np.where(mask, self._badness(_batch(self._logs, mask)), np.nan), axis=0)
-        self._usual = np.nan_to_num(self._usual)
+        badness, ever = np.where(mask, self._badness(_batch(self._logs, mask)), np.nan), mask.any(axis=0)
+        self._usual = np.zeros(rows.shape[1])
+        self._usual[ever] = np.nanmedian(badness[:, ever], axis=0)
         return self
 
     def score(self, rows: np.ndarray) -> np.ndarray:

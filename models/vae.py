@@ -8,7 +8,7 @@ Every model here reads a ``Batch``, x of shape (batch, *shape) with a mask of th
 ``Draw``: one sample of the latent variables and all terms of the bound. What was not measured is fed in as 0 beside its
 mask and left out of the likelihood, so the bound is one on the measured values alone (Nazábal et al. 2020, section 3).
 Shapes are (features,), (time, features) or, for small images, (channels, height, width) with sides that are multiples
-of 4. Training is in ``models.training.vae``.
+of 4. Training is in ``models.fitting``.
 """
 
 from __future__ import annotations

@@ -23,6 +23,7 @@ from pipeline.faces import FaceReader, Faces
 from pipeline.heads import HeadReader, complete_head_boxes
 from pipeline.observations import ObservationBuffer, fill_gaps, in_contract_order, of_students
 from pipeline.passers_by import GLIMPSE_HOLD_S, passing, seated
+from pipeline.places import places_by_second
 from pipeline.progress import Progress
 from pipeline.seats import SeatSettings, TrackletBook, assign_students
 from pipeline.session import BOX
@@ -145,7 +146,7 @@ def analyse(
     covers = _covers(to_cover, everybody, settings, glimpses)
     cues = seconds(observations, reader.duration, interval, settings.cues)
     states = posterior(cues, settings.profile, settings.states)
-    events = unusual_spans(_places(observations), settings.anomaly)
+    events = unusual_spans(places_by_second(observations), settings.anomaly)
     watch.lap("tables")
     return Analysis(
         info=info,
@@ -262,19 +263,3 @@ def _covers(
     covers = regions_to_cover(complete_head_boxes(people.assign(student=key)), settings.cover)
     hold = min(GLIMPSE_HOLD_S, settings.cover.hold_s)
     return covers.assign(hold_s=np.where(covers["student"].isin(brief), hold, settings.cover.hold_s))
-
-
-def _places(observations: pd.DataFrame) -> pd.DataFrame:
-    """Per student and second: what ``models.anomaly.unusual_spans`` reads."""
-    seen = observations[observations["observed"]]
-    table = pd.DataFrame(
-        {
-            "student": seen["student"],
-            "t": np.floor(seen["t"]),
-            "motion": seen["motion"],
-            "x": (seen["hx1"] + seen["hx2"]) / 2,  # the head: a raised arm moves the top of the box
-            "y": (seen["hy1"] + seen["hy2"]) / 2,
-            "height": seen["y2"] - seen["y1"],
-        }
-    )
-    return table.groupby(["student", "t"], as_index=False).mean()

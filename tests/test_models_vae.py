@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.distributions import Bernoulli, MultivariateNormal, Normal, kl_divergence
 
-from models.training.vae import FitSettings, build, fit, used_units
+from models.fitting import FitSettings, build, fit, used_units
 from models.vae import (
     VAE,
     Autoencoder,
