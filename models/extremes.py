@@ -19,6 +19,9 @@ from scipy.stats import genpareto
 LEVEL_QUANTILE = 0.9
 """Of all scores: a level above which there are enough peaks and the tail is one already."""
 
+ENOUGH_PEAKS, TAIL_SHARE = 25, 0.25
+"""Of many peaks only this share, the highest, but at least so many: the rest is not yet tail."""
+
 CENSORED = 0.15
 """Share of the peaks, the highest, of which only it is known that they are high; at least one."""
 
@@ -113,7 +116,11 @@ def fit_tail(series: Sequence[np.ndarray], join: int, prior: Tail) -> Tail:
         return prior
     hours = len(every) / 3600.0
     level = float(np.quantile(every, LEVEL_QUANTILE))
-    excess = np.sort(peaks_above(series, level, join) - level)
+    peaks = np.sort(peaks_above(series, level, join))
+    kept = max(ENOUGH_PEAKS, round(TAIL_SHARE * len(peaks)))
+    if len(peaks) > kept:
+        level, peaks = float(peaks[-kept - 1]), peaks[-kept:]
+    excess = peaks - level
     scale, shape = _fit(excess[excess > 0], prior)
     expected = min(prior.rate(level), MOST_PER_HOUR) * PRIOR_HOURS
     return Tail(level, scale, shape, (max(len(excess), 1) + expected) / (hours + PRIOR_HOURS))
