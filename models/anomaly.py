@@ -26,6 +26,9 @@ PRIOR = Path(__file__).parent / "weights" / "anomaly.npz"
 FROM_LECTURE = 6000
 """Windows of the lecture that are learned from, drawn at random; the prior's come on top."""
 
+LEAST_LEVEL = 3.0
+"""nats, −log 0.05: what as many as one in twenty of the known windows resemble is ordinary in the calmest lecture."""
+
 TELLING = 2.0
 """Deviations from the usual below which a cue is no reason."""
 
@@ -159,7 +162,7 @@ def unusual_spans(places: pd.DataFrame, settings: AnomalySettings, prior: Prior 
     scored = score_seconds(places, settings, prior)
     if scored is None:
         return pd.DataFrame(columns=list(COLUMNS)).astype(COLUMNS)
-    tail = fit_tail(list(scored.values), settings.join_s, prior.tail)
+    tail = fit_tail(list(scored.values), settings.join_s, prior.tail, LEAST_LEVEL)
     threshold = tail.threshold(settings.false_alarms_per_hour)
     release = tail.threshold(settings.release * settings.false_alarms_per_hour)
     spans = []

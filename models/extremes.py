@@ -22,14 +22,14 @@ LEVEL_QUANTILE = 0.9
 ENOUGH_PEAKS, TAIL_SHARE = 25, 0.25
 """Of many peaks only this share, the highest, but at least so many: the rest is not yet tail."""
 
-CENSORED = 0.15
-"""Share of the peaks, the highest, of which only it is known that they are high; at least one."""
+CENSORED, MOST_CENSORED = 0.15, 20
+"""Share of the peaks, the highest, of which only it is known that they are high; at least one, and at most so many."""
 
 PRIOR_PEAKS, PRIOR_HOURS = 10.0, 0.25
 """What the prior is worth beside the lecture: so many peaks for the scale, so many student-hours for how often scores
 peak. A clip of half a minute cannot tell that by itself; a lecture can."""
 
-SHAPE_DEVIATION = 0.07
+SHAPE_DEVIATION = 0.1
 """How far a lecture's shape departs from the prior's. The shape belongs to the score, of which the prior saw more than
 a clip; a few peaks would set it at random, and it decides most about what is read beyond them."""
 
@@ -99,13 +99,14 @@ def peaks_above(series: Sequence[np.ndarray], level: float, join: int) -> np.nda
     return np.array(highest, float)
 
 
-def fit_tail(series: Sequence[np.ndarray], join: int, prior: Tail) -> Tail:
+def fit_tail(series: Sequence[np.ndarray], join: int, prior: Tail, least_level: float = -np.inf) -> Tail:
     """The tail of ordinary scores.
 
     Args:
         series: as in ``peaks_above``.
         join: as there.
-        prior: scale and shape that hold as long as there are few peaks.
+        prior: scale, shape and rate that hold as long as there are few peaks.
+        least_level: score up to which everything is ordinary, however calm the rest.
 
     Returns:
         the tail; that of the prior's scale and shape over the median where no score stands out.
@@ -115,7 +116,7 @@ def fit_tail(series: Sequence[np.ndarray], join: int, prior: Tail) -> Tail:
     if not len(every):
         return prior
     hours = len(every) / 3600.0
-    level = float(np.quantile(every, LEVEL_QUANTILE))
+    level = max(float(np.quantile(every, LEVEL_QUANTILE)), least_level)
     peaks = np.sort(peaks_above(series, level, join))
     kept = max(ENOUGH_PEAKS, round(TAIL_SHARE * len(peaks)))
     if len(peaks) > kept:
@@ -130,7 +131,7 @@ def _fit(excess: np.ndarray, prior: Tail) -> tuple[float, float]:
     """Scale and shape of the most likely tail, the highest excesses censored, the prior counted as so many peaks."""
     if not len(excess):
         return prior.scale, prior.shape
-    known = len(excess) - max(1, round(CENSORED * len(excess)))
+    known = len(excess) - min(max(1, round(CENSORED * len(excess))), MOST_CENSORED)
     seen, bar, beyond = excess[:known], excess[known], len(excess) - known
     expected = genpareto.ppf((np.arange(20) + 0.5) / 20, prior.shape, scale=prior.scale)
 

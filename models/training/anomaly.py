@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from models.anomaly import AnomalySettings, Prior, save_prior, score_seconds
+from models.anomaly import LEAST_LEVEL, AnomalySettings, Prior, save_prior, score_seconds
 from models.errors import TrainingDataError
 from models.extremes import Tail, fit_tail
 from models.ordinary import simulated
@@ -16,7 +16,7 @@ from models.windows import departures, windows
 
 KEPT_ROWS = 2000
 SIMULATED_STUDENTS, SIMULATED_S = 60, 1800
-UNKNOWN_TAIL = Tail(level=1.0, scale=0.5, shape=0.0, per_hour=100.0)
+UNKNOWN_TAIL = Tail(level=LEAST_LEVEL, scale=0.8, shape=0.0, per_hour=10.0)
 """Before anything was measured; worth little beside a lecture's peaks."""
 
 
@@ -42,7 +42,7 @@ def make_prior(lectures: Sequence[pd.DataFrame], settings: AnomalySettings) -> P
         if (scored := score_seconds(table, settings, Prior(kept, UNKNOWN_TAIL))) is not None
         for scores in scored.values
     ]
-    return Prior(kept, fit_tail(series, settings.join_s, UNKNOWN_TAIL))
+    return Prior(kept, fit_tail(series, settings.join_s, UNKNOWN_TAIL, LEAST_LEVEL))
 
 
 def run(lectures: Sequence[pd.DataFrame], settings: AnomalySettings, out: Path, say: Callable[[str], None]) -> None:
