@@ -20,6 +20,7 @@ import consent.commands
 import dashboard.commands
 import models.commands
 import pipeline.commands
+import pipeline.unusual_commands
 import reports.commands
 from consent.policy import (
     Approval,
@@ -502,6 +503,8 @@ def train_states(
 app.command()(reports.commands.report)
 app.command()(reports.commands.export)
 app.command()(pipeline.commands.purge)
+app.command()(pipeline.unusual_commands.similar)
+models.commands.train.command("anomaly")(pipeline.unusual_commands.train_anomaly)
 app.command()(dashboard.commands.dashboard)
 app.command()(models.commands.info)
 app.add_typer(consent.commands.app, name="consent")

@@ -38,6 +38,7 @@ from pipeline.identity import (
 from pipeline.observations import ObservationBuffer, fill_gaps, in_contract_order, of_students
 from pipeline.passers_by import seated
 from pipeline.people import PersonReader
+from pipeline.places import places_by_second
 from pipeline.progress import Progress
 from pipeline.scene_tracks import SceneTracks
 from pipeline.seat_plan import SeatPlan, by_seat, plan_of
@@ -186,7 +187,7 @@ def analyse(
     if settings.profile is Profile.OBSERVABLE:  # what tells of inner states only is not kept, let alone judged
         observations[list(INNER_READINGS)] = np.nan
     observations = smooth_boxes(observations, settings.smooth_s)
-    events = unusual_spans(_places(observations), settings.anomaly)
+    events = unusual_spans(places_by_second(observations), settings.anomaly)
     observations, events = whole_people(observations), whole_people(events)
     person_of = {number: everybody[track] for track, number in student_of.items()}
     observations = with_doubts(observations, observations["student"].map(person_of), people.doubtful)
@@ -238,19 +239,3 @@ def _boxes_of(rows: pd.DataFrame, person_of: dict[int, int]) -> pd.DataFrame:
     """The boxes of these people alone: nothing that was read of them is kept."""
     own = rows[rows["track"].isin(list(person_of))]
     return own.assign(student=own["track"].map(person_of))[["t", "student", *BOX]]
-
-
-def _places(observations: pd.DataFrame) -> pd.DataFrame:
-    """Per student and second: what ``models.anomaly.unusual_spans`` reads."""
-    seen = observations[observations["observed"]]
-    table = pd.DataFrame(
-        {
-            "student": seen["student"],
-            "t": np.floor(seen["t"]),
-            "motion": seen["motion"],
-            "x": (seen["hx1"] + seen["hx2"]) / 2,  # the head: a raised arm moves the top of the box
-            "y": (seen["hy1"] + seen["hy2"]) / 2,
-            "height": seen["y2"] - seen["y1"],
-        }
-    )
-    return table.groupby(["student", "t"], as_index=False).mean()

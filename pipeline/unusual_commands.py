@@ -1,0 +1,84 @@
+"""``engage similar`` and ``engage train anomaly``: moments alike, and ordinary windows from your own lectures."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def similar(
+    session: Annotated[Path, typer.Argument(help="Folder of a session.", show_default=False)],
+    student: Annotated[int, typer.Option(min=1, help="Number of the student.", show_default=False)],
+    at: Annotated[str, typer.Option(help="Moment as H:MM:SS, MM:SS or seconds.", show_default=False)],
+    most: Annotated[int, typer.Option(min=1, help="How many moments to list.")] = 10,
+) -> None:
+    """List the moments of a lecture in which a student behaved most like this one did then."""
+    from models.anomaly import PRIOR, load_prior, score_seconds
+    from models.moments import similar as nearest
+    from pipeline.errors import InputError
+    from pipeline.places import places_by_second
+    from pipeline.session import Session
+    from pipeline.settings import settings_on_record
+
+    t = seconds_of(at)
+    opened = Session.open(session)
+    settings = settings_on_record(opened.manifest.config, opened.manifest.profile).anomaly
+    prior = load_prior(Path(settings.prior) if settings.prior else PRIOR)
+    scored = score_seconds(places_by_second(opened.observations), settings, prior)
+    if scored is None:
+        raise InputError(f"{session}: nobody was seen in this lecture, so there are no moments to compare")
+    try:
+        moments = nearest(scored, student, t, most)
+    except LookupError as error:
+        raise InputError(f"{session}: {error}; give a student and a moment from the annotated video") from None
+    typer.echo("  moment  student  distance")
+    for moment in moments.itertuples():
+        typer.echo(f"{clock(moment.t):>8}  {moment.student:>7}  {moment.distance:>8.2f}")
+
+
+def train_anomaly(
+    sessions: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="SESSION...", help="Sessions of ordinary lectures; none for simulated students."),
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Where the ordinary windows go.")] = Path("anomaly.npz"),
+    window_s: Annotated[int, typer.Option(min=1, max=31, help="s of a window, as the setting anomaly.window_s.")] = 5,
+    seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
+) -> None:
+    """Make the file of ordinary windows; use it with the setting anomaly.prior. Some seconds per lecture.
+
+    The file holds windows of cues of people, without numbers, places or times: keep it like the sessions' tables.
+    """
+    from models.anomaly import AnomalySettings
+    from models.training.anomaly import run
+    from pipeline.places import places_by_second
+    from pipeline.session import Session
+
+    lectures = [places_by_second(Session.open(folder).observations) for folder in sessions or []]
+    run(lectures, AnomalySettings(window_s=window_s, seed=seed), out, typer.echo)
+
+
+def seconds_of(moment: str) -> float:
+    """``12:40`` as 760 s.
+
+    Raises:
+        InputError: it is no moment.
+    """
+    from pipeline.errors import InputError
+
+    if not re.fullmatch(r"(\d+:)?(\d+:)?\d+(\.\d+)?", moment):
+        raise InputError(f"--at {moment}: not a moment of a lecture; give it as 12:40, 1:02:40 or in seconds")
+    total = 0.0
+    for part in moment.split(":"):
+        total = 60 * total + float(part)
+    return total
+
+
+def clock(t: float) -> str:
+    """760 s as ``12:40``."""
+    minutes, seconds = divmod(int(t), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
