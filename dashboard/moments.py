@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import pandas as pd
 import streamlit as st
 
 from dashboard import reviewer, students, tables, texts
@@ -15,6 +16,7 @@ from dashboard.access import Visitor
 from dashboard.player import Button, List, Row
 from dashboard.texts import review as words
 from models.states import State
+from pipeline.errors import InputError
 from pipeline.reviews import Verdict, marked, read_reviews
 from pipeline.session import Session, SessionError
 from reports.ribbons import found, in_words
@@ -23,6 +25,9 @@ MOST_ROWS = 150
 """Of a list: more is not read, and each row is sent to the browser."""
 EVERYTHING = (0.0, 1.0)
 ALL, OPEN = "all", "open"
+MOST_SIMILAR = 8
+SIMILAR = "similar"
+"""What the browser asks for by the button of that name."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +98,7 @@ def beside(
     lists = [] if not seen else [_found(session, wanted, seen)]
     help_ = words.SPANS_HELP if rows else words.NO_SUCH_SPANS if len(events) else words.NO_SPANS
     unusual = List("unusual", f"{words.SPANS} ({len(rows)})", help_, rows[:MOST_ROWS])
-    return rows, [unusual, *lists]
+    return rows, [unusual, *_alike(name, session, events, seen), *lists]
 
 
 def event_of(session: Session, what: dict[str, Any]) -> Any | None:
@@ -108,6 +113,11 @@ def event_of(session: Session, what: dict[str, Any]) -> Any | None:
     return next(events.iloc[[place]].itertuples())
 
 
+def ask_for_similar(name: str, place: int) -> None:
+    """Look for moments like an unusual span (its place in the table) when the page is drawn."""
+    st.session_state[_SIMILAR] = {name: place}
+
+
 def tell(sentence: str) -> None:
     """Say a failure when the page is drawn."""
     st.session_state[_TOLD] = [*st.session_state.get(_TOLD, ()), sentence]
@@ -118,7 +128,7 @@ def told() -> list[str]:
     return list(st.session_state.pop(_TOLD, ()))
 
 
-_TOLD = "told"
+_TOLD, _SIMILAR = "told", "similar to"
 
 
 def _passes(student: int, given: dict[str, str], wanted: Filter, mine: str) -> bool:
@@ -132,6 +142,7 @@ def _passes(student: int, given: dict[str, str], wanted: Filter, mine: str) -> b
 def _event(place: int, event: Any, given: dict[str, str], seen: tuple[int, ...], mine: str, change: bool) -> Row:
     named = f"{students.label(event.student)}: " if event.student in seen else ""
     ask = {"event": place, "start": float(event.start)}
+    alike = Button(words.SIMILAR, {"do": SIMILAR, **ask})
     buttons = [
         Button(words.VERDICTS[one.value], {"do": "review", **ask, "verdict": one.value}, given.get(mine) == one.value)
         for one in Verdict
@@ -142,9 +153,34 @@ def _event(place: int, event: Any, given: dict[str, str], seen: tuple[int, ...],
         text=f"{named}{event.why}",
         more=words.SCORE.format(end=texts.clock(event.end), score=event.score, threshold=event.threshold),
         notes=", ".join(words.VERDICT.format(verdict=verdict, who=who) for who, verdict in given.items()),
-        buttons=tuple(buttons) if change else (),
+        buttons=(*(buttons if change else ()), alike),
         faded=given.get(mine) == Verdict.DISMISSED.value,
     )
+
+
+def _alike(name: str, session: Session, events: pd.DataFrame, seen: tuple[int, ...]) -> list[List]:
+    """The moments like the unusual span asked for, if one was."""
+    place = st.session_state.get(_SIMILAR, {}).get(name)
+    if place is None or place >= len(events):
+        return []
+    event = events.iloc[place]
+    with st.spinner(words.SIMILAR_WAIT):
+        try:
+            moments = tables.similar(session, int(event["student"]), float(event["start"]), MOST_SIMILAR)
+        except (SessionError, InputError) as error:
+            st.error(texts.plain(str(error)))
+            return []
+    rows = [
+        Row(
+            start=moment.t,
+            end=moment.t + 1,
+            text=students.label(moment.student) if moment.student in seen else words.SOMEBODY,
+            more=words.SIMILAR_ROW.format(distance=moment.distance),
+        )
+        for moment in moments.itertuples()
+    ]
+    title = words.SIMILAR_TITLE.format(moment=texts.clock(event["start"]))
+    return [List("similar", title, words.SIMILAR_HELP, rows)]
 
 
 def _found(session: Session, wanted: Filter, seen: tuple[int, ...]) -> List:

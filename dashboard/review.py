@@ -133,9 +133,13 @@ def _timeline(session: Session) -> pd.DataFrame | None:
 def _asked(name: str, session: Session, visitor: Visitor, what: dict[str, Any]) -> None:
     """Do what the browser asked for; nothing of it is believed unseen."""
     event = moments.event_of(session, what)
-    if event is None or not visitor.may_change or not visitor.sees(session.manifest.course):
+    if event is None or not visitor.sees_students or not visitor.sees(session.manifest.course):
         return
-    if what.get("verdict") in {verdict.value for verdict in Verdict}:
+    if what.get("do") == moments.SIMILAR:
+        moments.ask_for_similar(name, event.Index)
+    elif not visitor.may_change:
+        return
+    elif what.get("verdict") in {verdict.value for verdict in Verdict}:
         try:
             review(session, event.start, event.end, event.student, Verdict(what["verdict"]), reviewer.name_of(visitor))
         except (SessionError, InputError) as error:

@@ -6,16 +6,21 @@ visitors and never altered; few lectures are kept, and a file that was written a
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pandas as pd
 import streamlit as st
 
 from dashboard import library, player, texts
-from pipeline.session import ENGAGEMENT, STATES, Session, SessionError
+from pipeline.session import ENGAGEMENT, OBSERVATIONS, STATES, Session, SessionError
 from reports import agreement
 from reports.agreement import Agreement
 from reports.errors import FormulaError
 from reports.formula import CLASS, SHARE_PREFIX
 from reports.ribbons import Ribbons, ribbons, spans
+
+if TYPE_CHECKING:
+    from models.anomaly import Scores
 
 KEPT = 8
 KEPT_S = 3600.0
@@ -88,6 +93,18 @@ def agreements(session: Session, corrections: pd.DataFrame) -> list[Agreement]:
     return agreement.agreements(corrections, session.states_of(sorted(set(corrections["student"]))))
 
 
+def similar(session: Session, student: int, t: float, most: int) -> pd.DataFrame:
+    """The moments most like one, see ``models.moments.similar``.
+
+    Raises:
+        SessionError: the observations are missing, deleted or damaged.
+        InputError: the student was not seen then.
+    """
+    from pipeline.similar import moments_like  # brings PyTorch along
+
+    return moments_like(session, _scores(_stamp(session, OBSERVATIONS), session), student, t, most)
+
+
 def _stamp(session: Session, name: str) -> _Stamp:
     """What changes when the file is written anew, or is no longer to be read."""
     path = session.folder / name
@@ -128,3 +145,10 @@ def _ribbons(of: _Stamp, _session: Session, students: tuple[int, ...], length: i
 @st.cache_resource(max_entries=KEPT, ttl=KEPT_S, show_spinner=False)
 def _spans(of: _Stamp, _session: Session, students: tuple[int, ...]) -> pd.DataFrame:
     return spans(_ribbons(of, _session, students, 1), _session.manifest.duration)
+
+
+@st.cache_resource(max_entries=1, ttl=KEPT_S, show_spinner=False)  # of a long lecture it is large
+def _scores(of: _Stamp, _session: Session) -> Scores:
+    from pipeline.similar import scores_of
+
+    return scores_of(_session)

@@ -13,7 +13,7 @@ import os
 import random
 import time
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -134,6 +134,18 @@ def write_lines(path: Path, columns: Sequence[str], lines: Sequence[Line]) -> No
     except OSError as error:
         partial.unlink(missing_ok=True)
         raise SessionError(f"{path}: cannot be written ({error.strerror}); free space or make it writable") from error
+
+
+def keep_lines(source: Path, target: Path, students: Collection[int]) -> None:
+    """Copy the lines about some students; no file where none is left.
+
+    Raises:
+        InputError: the file cannot be read.
+        SessionError: the copy cannot be written.
+    """
+    lines = [line for _, line in read_lines(source, ("student",)) if int(line["student"]) in students]
+    if lines:
+        write_lines(target, list(lines[0]), lines)
 
 
 @contextlib.contextmanager

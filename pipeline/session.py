@@ -35,9 +35,9 @@ EVENTS = "events.parquet"
 ENGAGEMENT = "engagement.csv"
 VIDEO = "annotated.mp4"
 AUDIT = "audit.json"
+CORRECTIONS = "corrections.csv"
 REPORT = "report.pdf"
 SEATS = "seats.json"
-CORRECTIONS = "corrections.csv"
 REVIEWS = "reviews.csv"
 FILES = (MANIFEST, OBSERVATIONS, STATES, EVENTS, ENGAGEMENT, VIDEO, AUDIT, REPORT, SEATS, CORRECTIONS, REVIEWS)
 
@@ -62,6 +62,19 @@ frame; yaw, pitch, roll in degrees relative to the line of sight (+ to the stude
 student's left shoulder); eye, mouth and brow 0 to 1; motion in body heights per second; NaN where not seen. Then one
 ``behaviour_<name>`` column (0 to 1) for each behaviour the detector knows."""
 
+GAZE = ("gaze_x", "gaze_y")
+HAND_CUES = ("hand_face", "hand_raised", "hand_front")
+DESK_MOTION = "desk_motion"
+OBJECT = "object"
+AROUND = (*HAND_CUES, DESK_MOTION, OBJECT)
+"""What is read around the head."""
+
+EXTRA_COLUMNS = (*GAZE, *AROUND)
+"""After those, before behaviours; sessions made before them lack them. ``gaze_x gaze_y``: where the eyes turn within
+the head, -1 to 1, + to the student's left and up. ``hand_face hand_raised hand_front``: hand at mouth or chin, raised,
+in front of the chest, 0 to 1, NaN in frames in which this student's body was not read (``pipeline.hands``).
+``desk_motion``: share of the desk region that moved since the last analysed frame. ``object``: score of a phone or book
+at the hands or the head; NaN without a detector of these."""
 DOUBTFUL = "doubtful"
 """Column of the observations in sessions where two may have swapped seats unseen: whether the row may be of the other
 one. Sessions without such rows have no such column."""

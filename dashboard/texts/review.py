@@ -26,6 +26,7 @@ SCORE = "to {end} · score {score:.1f}, unusual from {threshold:.1f}"
 VERDICTS = {"reviewed": "Reviewed", "confirmed": "Confirm", "dismissed": "Dismiss"}
 VERDICT = "{verdict} by {who}"
 SIMILAR = "Similar moments"
+SIMILAR_WAIT = "Looking for similar moments; a long lecture takes a minute"
 SIMILAR_TITLE = "Moments like {moment}"
 SIMILAR_HELP = "The nearest in how the student moved and looked, nearest first. Alike is not the same."
 SIMILAR_ROW = "distance {distance:.2f}"
