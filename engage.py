@@ -483,8 +483,8 @@ def train_states(
     from rich.table import Table
 
     from models.training.states import as_yaml, train
-    from pipeline.lessons import lessons_of, one_profile
     from pipeline.files import user_file, write_whole
+    from pipeline.lessons import lessons_of, one_profile
     from pipeline.session import Session
     from pipeline.settings import read_settings
 

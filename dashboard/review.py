@@ -15,7 +15,7 @@ from dashboard.texts import review as words
 from models.states import PALETTE, State
 from pipeline.errors import InputError
 from pipeline.reviews import Verdict, review
-from pipeline.session import ENGAGEMENT, Session, SessionError
+from pipeline.session import ENGAGEMENT, DataDeleted, Session, SessionError
 from reports.formula import SHARE_PREFIX
 
 
@@ -29,9 +29,8 @@ def page() -> None:
     _numbers(session)
     for sentence in moments.told():
         st.error(texts.plain(sentence))
-    for kind, day in session.manifest.purged.items():
-        st.info(texts.DELETED[kind.value].format(day=day), icon=":material/auto_delete:")
-    if Kind.TABLES in session.manifest.purged:
+    if (day := session.manifest.purged.get(Kind.TABLES)) is not None:
+        st.info(texts.DELETED[Kind.TABLES.value].format(day=day), icon=":material/auto_delete:")
         _player(name, session, visitor, moments.Filter())
     else:
         _lecture(name, session, visitor)
@@ -115,6 +114,9 @@ def video_of(name: str, session: Session, visitor: Visitor) -> tuple[str | None,
         return None, words.CLASS_ONLY
     try:
         return server.video_url(name, session.video), ""
+    except DataDeleted:
+        kind = Kind.ANNOTATED_VIDEO
+        return None, texts.DELETED[kind.value].format(day=session.manifest.purged[kind])
     except SessionError as error:
         return None, str(error)
 
@@ -139,7 +141,7 @@ def _asked(name: str, session: Session, visitor: Visitor, what: dict[str, Any]) 
         moments.ask_for_similar(name, event.Index)
     elif not visitor.may_change:
         return
-    elif what.get("verdict") in {verdict.value for verdict in Verdict}:
+    elif what.get("verdict") in [verdict.value for verdict in Verdict]:
         try:
             review(session, event.start, event.end, event.student, Verdict(what["verdict"]), reviewer.name_of(visitor))
         except (SessionError, InputError) as error:

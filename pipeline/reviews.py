@@ -50,7 +50,7 @@ def review(session: Session, start: float, end: float, student: int, verdict: Ve
         InputError: there is no such span, the reviewer has no name, or the file cannot be read.
         SessionError: see ``pipeline.notes.change``.
     """
-    span = (seconds(start), seconds(end), str(student))
+    span = (seconds(start), seconds(end), str(int(student)))
     events = session.events[["start", "end", "student"]]
     if span not in {(seconds(row.start), seconds(row.end), str(row.student)) for row in events.itertuples()}:
         raise InputError(f"{session.id}: no unusual span from {start:g} to {end:g} s of student {student} in it")
