@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import socket
@@ -18,13 +17,10 @@ from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
 from visiting import visit, words
 
-from consent.retention import Kind
 from dashboard import library, texts
 from dashboard.server import ADDRESS, serve, video_url
-from dashboard.texts import review
-from models.states import PALETTE, Profile
 from pipeline.errors import InputError
-from pipeline.session import ENGAGEMENT, EVENTS, MANIFEST, PARTS, VIDEO, Session
+from pipeline.session import MANIFEST, VIDEO, Session
 
 MakeSession = Callable[..., Path]
 

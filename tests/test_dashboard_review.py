@@ -234,9 +234,7 @@ def test_a_mark_is_saved_and_shown_beside_those_of_others(tmp_path, open_page, m
         {"do": None, "verdict": ""},
     ],
 )
-def test_a_request_that_fits_no_unusual_span_writes_nothing(
-    tmp_path, make_session, monkeypatch, change
-) -> None:
+def test_a_request_that_fits_no_unusual_span_writes_nothing(tmp_path, make_session, monkeypatch, change) -> None:
     session = Session.open(make_session(tmp_path))
     what = {"do": "review", "event": 0, "start": float(session.events["start"].iloc[0]), "verdict": "confirmed"}
     asked(monkeypatch, tmp_path, what | change)
@@ -309,10 +307,7 @@ def test_a_video_deleted_as_promised_is_said_and_not_shown(tmp_path, open_page, 
     delete_part(make_session(tmp_path), Kind.ANNOTATED_VIDEO, files)
     page = open_page(tmp_path)
     shown = player(page)
-    assert (
-        shown["words"]["missing"]
-        == f"The annotated video was deleted on {DELETED_ON}, as promised to the students."
-    )
+    assert shown["words"]["missing"] == f"The annotated video was deleted on {DELETED_ON}, as promised to the students."
     assert not page.error
     assert shown["video"] is None
     assert library.video_file(tmp_path, "demo") is None

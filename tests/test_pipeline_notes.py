@@ -97,7 +97,9 @@ def test_a_failure_while_writing_leaves_the_older_file(tmp_path: Path, monkeypat
     assert not list(folder.glob("*.partial"))
 
 
-@pytest.mark.parametrize("line", [{"start": "2", "end": "1", "student": "1"}, {"start": "a", "end": "1", "student": "1"}])
+@pytest.mark.parametrize(
+    "line", [{"start": "2", "end": "1", "student": "1"}, {"start": "a", "end": "1", "student": "1"}]
+)
 def test_what_is_no_span_is_named_by_its_line(tmp_path: Path, line: dict[str, str]) -> None:
     with pytest.raises(InputError, match=r"words\.csv line 7"):
         span_of(tmp_path / NAME, 7, line)

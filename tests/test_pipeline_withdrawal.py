@@ -19,6 +19,7 @@ from pipeline.audit import Audit, Leak, with_earlier_leaks
 from pipeline.corrections import read_corrections
 from pipeline.parts import Who
 from pipeline.progress import Silent
+from pipeline.reviews import Verdict, read_reviews, review
 from pipeline.search import Originals, search
 from pipeline.seat_plan import SeatPlan, read_plan
 from pipeline.session import AUDIT, CORRECTIONS, SEATS, AuditResult, Session, SessionError
@@ -142,6 +143,16 @@ def test_of_corrections_only_those_of_others_are_kept(birds, line):
         assert not (birds / CORRECTIONS).exists()
     else:
         assert read_corrections(Session.open(birds))["student"].tolist() == [1]
+
+
+def test_of_reviews_only_those_of_others_are_kept(birds):
+    session = Session.open(birds)
+    for event in session.events.itertuples():
+        review(session, event.start, event.end, event.student, Verdict.CONFIRMED, "AB")
+    withdraw(birds, Who("withdrawal-1", seat(2)))
+    left = read_reviews(Session.open(birds))
+    assert left["student"].tolist() == [1, 3]
+    assert left["reviewer"].tolist() == ["AB", "AB"]
 
 
 def test_the_report_counts_the_student_no_more(birds):

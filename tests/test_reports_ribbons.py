@@ -73,9 +73,7 @@ def test_bins_lose_no_seen_time(students: int, seconds: int, length: int, seed: 
 def test_spans_cover_each_seen_second_once(students: int, seconds: int, seed: int) -> None:
     states = table(students, seconds, seed)
     rows = spans(ribbons(states, float(seconds)), float(seconds))
-    again = {
-        (span.student, t): span.state for span in rows.itertuples() for t in range(int(span.start), int(span.end))
-    }
+    again = {(span.student, t): span.state for span in rows.itertuples() for t in range(int(span.start), int(span.end))}
     seen = states[states["state"] != UNSEEN]
     assert again == dict(zip(zip(seen["student"], seen["t"], strict=True), seen["state"], strict=True))
     assert (rows["end"] - rows["start"]).sum() == len(seen)
