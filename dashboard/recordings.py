@@ -82,22 +82,31 @@ def receive(name: str, content: BinaryIO, uploads: Path) -> tuple[str, Path]:
         VideoError: it is no video that can be decoded.
         InputError: it is too large.
     """
-    given = PurePath(name.replace("\\", "/"))
-    ending = given.suffix.lower()
-    if ending not in ENDINGS:
-        raise VideoError(NO_VIDEO.format(name=given.name))
     place = secrets.token_hex(16)
-    file = uploads / place / (session_id(Path(given.stem), None) + ending)
+    file = uploads / place / file_name(name)
     file.parent.mkdir(mode=0o700, parents=True)
     try:
         with file.open("wb") as written:
-            for block in _blocks(content, given.name):
+            for block in _blocks(content, file.name):
                 written.write(block)
         looked_at(file)
     except BaseException:
         shutil.rmtree(file.parent, ignore_errors=True)
         raise
     return place, file
+
+
+def file_name(name: str) -> str:
+    """What a file that was sent is called here: letters, digits and a known ending of its name.
+
+    Raises:
+        VideoError: it has no known ending.
+    """
+    given = PurePath(name.replace("\\", "/"))
+    ending = given.suffix.lower()
+    if ending not in ENDINGS:
+        raise VideoError(NO_VIDEO.format(name=given.name))
+    return session_id(Path(given.stem), None) + ending
 
 
 def looked_at(file: Path) -> VideoInfo:
