@@ -31,6 +31,8 @@ class AccessKind(str, Enum):
 
     STUDENT = "student"
     """A single student was looked at."""
+    EXPORT = "export"
+    """Tables with rows of single students were downloaded."""
     REFUSED = "refused"
     """Something was asked for that the account may not see."""
 

@@ -118,3 +118,22 @@ def course_of(session_name: str, folder: Path | None = None) -> str | None:
         return Session.open(folder / session_name).manifest.course
     except SessionError:
         return None
+
+
+def take_away(visitor: Visitor, session_name: str) -> bool:
+    """Whether the tables a visitor takes away may hold single students; then that is noted first.
+
+    Raises:
+        NotPermitted: the visitor may not see the session at all; noted as a refusal.
+        RegistryError: it cannot be noted: then give nothing.
+    """
+    course = course_of(session_name)
+    if not visitor.sees(course):
+        what = f"the tables of session {session_name}"
+        refused(visitor, what, session_name)
+        raise NotPermitted(f"{what}: are not for you to see; ask an administrator for a role in the course")
+    if visitor.sees_students:
+        with Registry.open() as registry:
+            words = "the tables of all students were downloaded"
+            registry.accesses.note(AccessKind.EXPORT, visitor.name, words, course, session_name)
+    return visitor.sees_students

@@ -12,6 +12,10 @@ LOCAL = "127.0.0.1"
 
 def dashboard(
     sessions: Annotated[Path, typer.Option(help="Folder that holds the sessions.")] = Path("sessions"),
+    recordings: Annotated[
+        Path | None,
+        typer.Option(help="Folder of recordings to choose from, those of a course in a subfolder named like it."),
+    ] = None,
     port: Annotated[int, typer.Option(help="Port on this computer.", min=1, max=65535)] = 8501,
     headless: Annotated[bool, typer.Option("--headless", help="Do not open a browser.")] = False,
     serve: Annotated[
@@ -39,7 +43,7 @@ def dashboard(
     from dashboard import login, server
 
     served = server.Served(login.provider(public_url, os.environ), address, tls_cert, tls_key) if serve else None
-    server.serve(sessions, port, open_browser=not (headless or serve), served=served)
+    server.serve(sessions, port, recordings=recordings, open_browser=not (headless or serve), served=served)
 
 
 def work(

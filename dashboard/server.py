@@ -28,6 +28,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from dashboard import access, guard, library, login, theme
 from dashboard.guard import Headers, Refusals, SignedInOnly
 from dashboard.login import Provider
+from dashboard.recordings import FOLDER_VARIABLE, LARGEST_MB
 from pipeline.errors import InputError
 from pipeline.session import VIDEO
 
@@ -43,6 +44,7 @@ SETTINGS: dict[str, Any] = {
     "server.headless": True,  # the browser is opened below, once the address is sure
     "server.fileWatcherType": "none",
     "server.enableXsrfProtection": True,
+    "server.maxUploadSize": LARGEST_MB,
     "server.trustedUserHeaders": "{}",  # who somebody is comes from the signed cookie alone
     "browser.gatherUsageStats": False,
     "client.toolbarMode": "minimal",
@@ -149,17 +151,22 @@ class Served:
         return {"server.address": self.address, **(tls if self.certificate is not None else {})}
 
 
-def serve(sessions: Path, port: int, *, open_browser: bool, served: Served | None = None) -> None:
+def serve(
+    sessions: Path, port: int, *, open_browser: bool, served: Served | None = None, recordings: Path | None = None
+) -> None:
     """Serve the dashboard over the folder ``sessions`` until interrupted.
 
     Raises:
-        InputError: ``sessions`` is not a folder, ``port`` is in use, or a certificate is missing.
+        InputError: ``sessions`` or ``recordings`` is not a folder, ``port`` is in use, or a certificate is missing.
     """
     if sessions.exists() and not sessions.is_dir():
         raise InputError(f"{sessions}: not a folder; give the one that holds the sessions with --sessions")
+    if recordings is not None and not recordings.is_dir():
+        raise InputError(f"{recordings}: not a folder; give the one that holds recordings with --recordings")
     settings = {**SETTINGS, **({} if served is None else served.settings()), "server.port": port}
     _require_free(settings["server.address"], port)
     os.environ[library.FOLDER_VARIABLE] = str(sessions.resolve())
+    os.environ[FOLDER_VARIABLE] = "" if recordings is None else str(recordings.resolve())
     os.environ[login.SERVED] = "" if served is None else served.provider.public_url
 
     @contextlib.asynccontextmanager

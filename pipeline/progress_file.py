@@ -22,6 +22,9 @@ VARIABLE: Final = "ENGAGE_PROGRESS_FILE"
 INTERVAL_S: Final = 0.5
 """Between two writings: often enough to look alive, too rare to cost time."""
 
+LEAST_S: Final = 3.0
+"""Before that the speed says little."""
+
 
 @dataclass(frozen=True)
 class Reached:
@@ -33,6 +36,13 @@ class Reached:
     """Frames; ``None`` where that is not known."""
     seconds: float
     """Since the stage began."""
+
+    @property
+    def left(self) -> float | None:
+        """Seconds the stage still takes at the speed so far; ``None`` where nothing can be said."""
+        if not self.total or self.done <= 0 or self.seconds < LEAST_S:
+            return None
+        return max(self.total - self.done, 0) * self.seconds / self.done
 
 
 def read(path: Path) -> Reached | None:
