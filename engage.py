@@ -20,6 +20,7 @@ import consent.commands
 import dashboard.commands
 import models.commands
 import pipeline.commands
+import pipeline.unusual_commands
 import reports.commands
 from consent.policy import (
     Approval,
@@ -464,9 +465,46 @@ def seat(
         say("warning", f"{student.strip()} is not told apart by this seat: {found.sentence()}")
 
 
+@models.commands.train.command("states")
+def train_states(
+    sessions: Annotated[
+        list[Path],
+        typer.Argument(metavar="SESSION...", help="Session folders with corrections.csv.", show_default=False),
+    ],
+    config: Annotated[Path | None, typer.Option(help="YAML with the settings to start from.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Where the learned settings go; in the user's data folder by default.")
+    ] = None,
+) -> None:
+    """Learn from spans that instructors confirmed or corrected; use it with engage run --config FILE.
+
+    What is not better on students held out is not written, and the exit code is 1.
+    """
+    from rich.table import Table
+
+    from models.training.states import as_yaml, train
+    from pipeline.files import user_file, write_whole
+    from pipeline.lessons import lessons_of, one_profile
+    from pipeline.session import Session
+    from pipeline.settings import read_settings
+
+    opened = [Session.open(session) for session in sessions]
+    profile = one_profile(opened)
+    outcome = train(lessons_of(opened), read_settings(config).states, profile)
+    table = Table("on students held out", "before", "after", "seconds")
+    for row in outcome.table.itertuples():
+        table.add_row(row.what, f"{row.before:.3f}", f"{row.after:.3f}", str(row.seconds))
+    console.print(table)
+    target = out or user_file("states.yaml")
+    write_whole(target, as_yaml(outcome, profile))
+    console.print(f"Next: engage run VIDEO --config {target}", markup=False, highlight=False, soft_wrap=True)
+
+
 app.command()(reports.commands.report)
 app.command()(reports.commands.export)
 app.command()(pipeline.commands.purge)
+app.command()(pipeline.unusual_commands.similar)
+models.commands.train.command("anomaly")(pipeline.unusual_commands.train_anomaly)
 app.command()(dashboard.commands.dashboard)
 app.command(hidden=True)(dashboard.commands.work)
 app.command()(models.commands.info)

@@ -153,29 +153,43 @@ def read_course(path: Path) -> CourseFile:
     """
     try:
         size = path.stat().st_size
-        text = path.read_text(encoding="utf-8") if size <= MOST_BYTES else ""
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not a text file"
+        content = path.read_bytes() if size <= MOST_BYTES else bytes(MOST_BYTES + 1)
+    except OSError as error:
+        raise _unreadable(str(path), error.strerror) from None
+    return parse_course(content, str(path))
+
+
+def parse_course(content: bytes, name: str) -> CourseFile:
+    """Check the content of a course file; ``name`` is what errors call it.
+
+    Raises:
+        ConsentError: it is no text or too long, or a field is missing, unknown or not usable.
+    """
+    if len(content) > MOST_BYTES:
         raise ConsentError(
-            f"{path}: the course file cannot be read ({reason}); write an example with: engage consent form"
-            " --example COURSE.yaml"
-        ) from None
-    if size > MOST_BYTES:
-        raise ConsentError(
-            f"{path}: is too large for a course file; write one with: engage consent form --example NAME"
+            f"{name}: is too large for a course file; write one with: engage consent form --example NAME"
         )
     try:
-        content = yaml.safe_load(text)
+        fields = yaml.safe_load(content.decode())
+    except UnicodeDecodeError:
+        raise _unreadable(name, "not a text file") from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:  # a ValueError is a date that does not exist
         line = getattr(getattr(error, "problem_mark", None), "line", None)
         where = "" if line is None else f" near line {line + 1}"
-        raise ConsentError(f"{path}: is not valid YAML{where}; put texts with a colon or # in quotes") from None
-    if not isinstance(content, dict):
-        raise ConsentError(f"{path}: holds no fields by name; write lines such as: course: CS 101")
+        raise ConsentError(f"{name}: is not valid YAML{where}; put texts with a colon or # in quotes") from None
+    if not isinstance(fields, dict):
+        raise ConsentError(f"{name}: holds no fields by name; write lines such as: course: CS 101")
     try:
-        return CourseFile.model_validate(content)
+        return CourseFile.model_validate(fields)
     except ValidationError as error:
-        raise ConsentError(f"{path}: {_first(error)}") from None
+        raise ConsentError(f"{name}: {_first(error)}") from None
+
+
+def _unreadable(name: str, reason: str | None) -> ConsentError:
+    return ConsentError(
+        f"{name}: the course file cannot be read ({reason}); write an example with: engage consent form --example"
+        " COURSE.yaml"
+    )
 
 
 def _first(error: ValidationError) -> str:

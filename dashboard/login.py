@@ -104,9 +104,9 @@ def public_origin(url: str) -> str:
     Raises:
         InputError: it is another, or is not encrypted though it is no address of this computer.
     """
-    parts = urlsplit(url.strip())
     if not _encrypted(url.strip()):
         raise InputError(f"--public-url {url}: is no https:// address; give one (see docs/access.md)")
+    parts = urlsplit(url.strip())
     if parts.path not in ("", "/") or parts.query or parts.fragment or "@" in parts.netloc:
         raise InputError(f"--public-url {url}: holds more than a name; give it as https://engage.example.edu")
     return f"{parts.scheme}://{parts.netloc}"

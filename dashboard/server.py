@@ -114,8 +114,8 @@ def build(lifespan: Any = None, provider: Provider | None = None) -> st.App:
                 allowed_hosts=[ADDRESS, "localhost"] if provider is None else [provider.host],
                 www_redirect=False,
             ),
-            *([] if provider is None else [Middleware(SignedInOnly, refusals=refusals)]),
             Middleware(Videos, refusals=refusals),
+            *([] if provider is None else [Middleware(SignedInOnly, refusals=refusals)]),
         ],
     )
 

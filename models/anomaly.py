@@ -1,27 +1,39 @@
-"""Unusual behaviour, version 1: how far a second departs from the student's own lecture, in robust deviations.
+"""Unusual behaviour: spans to look at, found without labels, at a rate of false alarms that is asked for.
 
-No labels of abnormal behaviour are needed and the reason is the cue itself. The measure is the modified z-score
-(Iglewicz & Hoaglin 1993): |x - median| / (1.4826 · MAD), per student and cue, with a floor under the deviation so
-that a student who never moves is not flagged for a twitch.
+Windows of a few seconds of every student are scored by ``models.scorer``, which learns from the lecture itself and from
+ordinary windows that ship with the program. A second has the score of the window around it. The threshold is where
+ordinary scores peak as often as the user accepts (``models.extremes``); a span lasts while its score stays above a
+lower bar.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field
 
-CUES = {
-    "motion": (0.10, "large motion"),
-    "rise": (0.12, "head far from its usual height"),
-    "shift": (0.12, "far from the seat"),
-    "size": (0.12, "much taller or smaller than usual"),
-}
-"""Cue -> (smallest deviation that counts as one, words). motion in body heights/s; rise and shift in body heights from
-the student's median place; size in natural logarithm of the box height over its median."""
+from models.errors import ModelFileError
+from models.extremes import Tail, fit_tail, runs
+from models.scorer import Scorer
+from models.windows import CUES, Departures, departures, windows
 
-MAD_TO_SIGMA = 1.4826
-"""Median absolute deviation of a normal distribution times this is its standard deviation."""
+PRIOR = Path(__file__).parent / "weights" / "anomaly.npz"
+"""Ordinary windows that ship, made by ``engage train anomaly``."""
+
+FROM_LECTURE = 6000
+"""Windows of the lecture that are learned from, drawn at random; the prior's come on top."""
+
+LEAST_LEVEL = 3.0
+"""nats, −log 0.05: what as many as one in twenty of the known windows resemble is ordinary in the calmest lecture."""
+
+TELLING = 2.0
+"""Deviations from the usual below which a cue is no reason."""
+
+CHUNK = 20_000
+COLUMNS = {"start": float, "end": float, "student": int, "score": float, "threshold": float, "why": str}
 
 
 class AnomalySettings(BaseModel):
@@ -29,79 +41,197 @@ class AnomalySettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    threshold: float = Field(
-        5.0,
+    false_alarms_per_hour: float = Field(
+        1.0,
         gt=0,
-        description="deviations at which a span begins; lower finds more and flags more ordinary shifting",
+        le=60,
+        description="spans per hour and student that ordinary behaviour may raise; lower shows less and misses more",
     )
-    release: float = Field(3.0, gt=0, description="deviations below which a span ends (hysteresis)")
-    min_s: float = Field(2.0, ge=0, description="s a span must last")
-    join_s: float = Field(3.0, ge=0, description="s between two spans of a student below which they are one")
+    release: float = Field(
+        10.0,
+        ge=1,
+        description="a span lasts while scores stay above the bar that this many times as many alarms would have",
+    )
+    window_s: int = Field(5, ge=1, le=31, description="s of a window, an odd number; longer sees slower departures")
+    min_s: int = Field(2, ge=1, description="s a span must last")
+    join_s: int = Field(3, ge=0, description="s between two spans of a student below which they are one")
+    prior: str | None = Field(None, description="file made by `engage train anomaly`; the shipped one by default")
+    seed: int = Field(0, ge=0, description="of the scorer's training")
 
 
-def unusual_spans(places: pd.DataFrame, settings: AnomalySettings) -> pd.DataFrame:
-    """Spans in which a student departs from the own lecture.
+@dataclass(frozen=True)
+class Prior:
+    """What is known before the lecture.
+
+    Attributes:
+        rows: (n, window · cues) ordinary windows in deviations, NaN where not measured.
+        tail: of ordinary scores.
+    """
+
+    rows: np.ndarray
+    tail: Tail
+
+
+def load_prior(path: Path = PRIOR) -> Prior:
+    """Read a file of ``save_prior``.
+
+    Raises:
+        ModelFileError: it is not there or not such a file.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as content:
+            return Prior(content["rows"].astype(float), Tail(*map(float, content["tail"])))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelFileError(
+            f"{path}: not a file of ordinary windows ({error}); make one with: engage train anomaly --out {path.name}"
+        ) from None
+
+
+def save_prior(prior: Prior, path: Path) -> None:
+    """Write it; a window's numbers need no more than half precision."""
+    tail = (prior.tail.level, prior.tail.scale, prior.tail.shape, prior.tail.per_hour)
+    np.savez_compressed(path, rows=np.clip(prior.rows, -1e3, 1e3).astype(np.float16), tail=np.array(tail))
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Every second of a lecture, scored.
+
+    Attributes:
+        made: the departures that were scored.
+        rows, places: windows and where they are, see ``models.windows.windows``.
+        values: (students, seconds) surprise of each second, nats; NaN where not seen.
+        scorer: what scored them.
+    """
+
+    made: Departures
+    rows: np.ndarray
+    places: np.ndarray
+    values: np.ndarray
+    scorer: Scorer
+
+
+def score_seconds(places: pd.DataFrame, settings: AnomalySettings, prior: Prior | None) -> Scores | None:
+    """Score a lecture; ``None`` where nobody was seen.
 
     Args:
-        places: one row per student and second with ``t`` (whole s), ``student``, ``motion`` (body heights/s), ``x``,
-            ``y`` (px, middle of the head), ``height`` (px, box); NaN, or no row, where not seen.
-        settings: thresholds.
+        places: see ``models.windows.departures``.
+        settings: length of the windows, and the seed.
+        prior: ordinary windows to learn from besides the lecture's own.
+
+    Raises:
+        ModelFileError: the prior was made for windows of another length or with other cues.
+    """
+    made = departures(places)
+    rows, where = windows(made, settings.window_s | 1)
+    if not len(rows):
+        return None
+    chosen = np.random.default_rng(settings.seed).permutation(len(rows))[:FROM_LECTURE]
+    known = rows[chosen]
+    if prior is not None:
+        if prior.rows.shape[1] != rows.shape[1]:
+            raise ModelFileError(
+                f"the ordinary windows have {prior.rows.shape[1]} numbers where the settings need {rows.shape[1]};"
+                " make others with: engage train anomaly --window-s"
+                f" {settings.window_s}"
+            )
+        known = np.concatenate([known, prior.rows])
+    scorer = Scorer(seed=settings.seed).fit(known)
+    scores = np.concatenate([scorer.score(rows[at : at + CHUNK]) for at in range(0, len(rows), CHUNK)])
+    values = np.full(made.seen.shape, np.nan)
+    values[where[:, 0], where[:, 1]] = scores
+    return Scores(made, rows, where, _lasting(values, settings.min_s), scorer)
+
+
+def unusual_spans(places: pd.DataFrame, settings: AnomalySettings, prior: Prior | None = None) -> pd.DataFrame:
+    """Spans in which a student departs from the own lecture, and from what students ordinarily do.
+
+    Args:
+        places: see ``models.windows.departures``.
+        settings: see there.
+        prior: ordinary windows; by default those of ``settings.prior``, else the shipped ones.
 
     Returns:
-        rows of ``pipeline.session.EVENT_COLUMNS``, most unusual first; score and threshold in robust deviations.
+        rows of ``pipeline.session.EVENT_COLUMNS``, most unusual first; score and threshold in nats of surprise.
+
+    Raises:
+        ModelFileError: the file of ordinary windows cannot be used.
     """
+    if prior is None:
+        prior = load_prior(Path(settings.prior) if settings.prior else PRIOR)
+    scored = score_seconds(places, settings, prior)
+    if scored is None:
+        return pd.DataFrame(columns=list(COLUMNS)).astype(COLUMNS)
+    tail = fit_tail(list(scored.values), settings.join_s, prior.tail, LEAST_LEVEL)
+    threshold = tail.threshold(settings.false_alarms_per_hour)
+    release = tail.threshold(settings.release * settings.false_alarms_per_hour)
     spans = []
-    for student, rows in places.groupby("student"):
-        rows = rows.set_index("t").sort_index()
-        seconds = np.arange(rows.index[0], rows.index[-1] + 1)
-        scores = _deviations(rows).reindex(seconds)  # an absence parts what lies on its two sides
-        peak = scores.max(axis=1).to_numpy()
-        for first, last in _hysteresis(np.nan_to_num(peak), settings):
-            inside = scores.iloc[first : last + 1]
-            top = inside.max().sort_values(ascending=False)
-            words = [CUES[name][1] for name, score in top.items() if score >= settings.threshold]
+    for place, student in enumerate(scored.made.students.tolist()):
+        values = scored.values[place]
+        for first, last, away in _spans(values, scored.made.seen[place], threshold, release, settings):
             spans.append(
                 {
-                    "start": float(seconds[first]),
-                    "end": float(seconds[last]) + 1.0,
-                    "student": int(student),
-                    "score": float(top.iloc[0]),
-                    "threshold": settings.threshold,
-                    "why": ", ".join(words[:2]),
+                    "start": float(scored.made.first + first),
+                    "end": float(scored.made.first + last) + 1.0,
+                    "student": student,
+                    "score": float(np.nanmax(values[first : last + 1])),
+                    "threshold": threshold,
+                    "why": ", ".join(["left and came back"] * away + _reasons(scored, place, first, last)),
                 }
             )
-    columns = {"start": float, "end": float, "student": int, "score": float, "threshold": float, "why": str}
-    table = pd.DataFrame(spans, columns=list(columns)).astype(columns)
+    table = pd.DataFrame(spans, columns=list(COLUMNS)).astype(COLUMNS)
     return table.sort_values("score", ascending=False, ignore_index=True)
 
 
-def _deviations(rows: pd.DataFrame) -> pd.DataFrame:
-    rows = rows.where(np.isfinite(rows))
-    rows = rows.where(rows["height"] > 0)
-    usual = rows[["x", "y", "height"]].median()
-    values = pd.DataFrame(
-        {
-            "motion": rows["motion"],
-            "rise": (rows["y"] - usual["y"]) / usual["height"],
-            "shift": (rows["x"] - usual["x"]) / usual["height"],
-            "size": np.log(rows["height"] / usual["height"]),
-        }
-    )
-    floor = pd.Series({name: least for name, (least, _) in CUES.items()})
-    spread = MAD_TO_SIGMA * (values - values.median()).abs().median()
-    return (values - values.median()).abs() / np.maximum(spread.fillna(0.0), floor)
+def _lasting(values: np.ndarray, least: int) -> np.ndarray:
+    """Scores with what is shorter than ``least`` seconds cut down to its surroundings (a morphological opening).
+
+    So that a peak that is counted for the threshold is one that would make a span. NaN, an absence, ends a peak.
+    """
+    if least <= 1 or not values.size:
+        return values
+    padded = np.pad(values, ((0, 0), (least - 1, least - 1)), constant_values=np.nan)
+    through = np.nan_to_num(padded, nan=-np.inf)
+    lowest = np.min([through[:, step : through.shape[1] - least + 1 + step] for step in range(least)], axis=0)
+    opened = np.max([lowest[:, step : step + values.shape[1]] for step in range(least)], axis=0)
+    alone = np.isneginf(opened)  # seen for less than that
+    return np.where(np.isnan(values), np.nan, np.where(alone, np.minimum(values, 0.0), opened))
 
 
-def _hysteresis(scores: np.ndarray, settings: AnomalySettings) -> list[tuple[int, int]]:
-    """(first, last) indices of spans that reach the threshold, stretched while above the release level."""
-    spans: list[tuple[int, int]] = []
-    above = scores >= settings.release
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], above, [False]]).astype(int)))
-    for first, end in zip(edges[::2], edges[1::2], strict=True):
-        if scores[first:end].max() < settings.threshold:
+def _spans(
+    values: np.ndarray, seen: np.ndarray, threshold: float, release: float, settings: AnomalySettings
+) -> list[tuple[int, int, bool]]:
+    """(first, last, whether it is an absence with both its ends) of each span of one student."""
+    high = np.nan_to_num(values, nan=-np.inf) >= release
+    found: list[tuple[int, int, bool]] = []
+    for first, last in runs(high & seen, 0):
+        if found:
+            begun, ended, away = found[-1]
+            between = seen[ended + 1 : first]
+            absent = len(between) - between.sum()
+            if between.sum() <= settings.join_s and (absent or len(between) <= settings.join_s):
+                found[-1] = (begun, last, away or absent > settings.join_s)
+                continue
+        found.append((first, last, False))
+    lasting = (span for span in found if span[1] - span[0] + 1 >= settings.min_s)
+    return [span for span in lasting if np.nanmax(values[span[0] : span[1] + 1]) >= threshold]
+
+
+def _reasons(scored: Scores, place: int, first: int, last: int, most: int = 3) -> list[str]:
+    """Words for the cues that the autoencoders found worst explained, at most ``most``, the worst first."""
+    at, second = scored.places.T
+    inside = (at == place) & (second >= first) & (second <= last)
+    shape = (int(inside.sum()), -1, len(CUES))
+    worst = scored.scorer.contributions(scored.rows[inside]).reshape(shape).mean(axis=(0, 1))
+    own = scored.made.values[place, first : last + 1]
+    words: list[str] = []
+    for cue in np.argsort(-worst):
+        column = own[:, cue][np.isfinite(own[:, cue])]
+        if not len(column) or len(words) == most:
             continue
-        if spans and first - spans[-1][1] - 1 <= settings.join_s:
-            spans[-1] = (spans[-1][0], int(end) - 1)
-        else:
-            spans.append((int(first), int(end) - 1))
-    return [(first, last) for first, last in spans if last - first + 1 >= settings.min_s]
+        peak = column[np.abs(column).argmax()]
+        name = list(CUES.values())[cue]
+        word = name.high if peak > 0 else name.low
+        if abs(peak) >= TELLING and word and word not in words:
+            words.append(word)
+    return words or ["an unusual mixture of small departures"]

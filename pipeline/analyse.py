@@ -14,16 +14,17 @@ import pandas as pd
 from consent.policy import CoverPolicy
 from consent.zones import Zone
 from models.anomaly import unusual_spans
+from models.evidence import INNER_READINGS
 from models.state_model import posterior
+from models.states import Profile
 from pipeline import appearance
 from pipeline.camera import Camera
 from pipeline.camera_path import CameraPath
 from pipeline.cues import add_motion, seconds
-from pipeline.detect import Detections, Detector, choose_device
+from pipeline.detect import Detector, choose_device
 from pipeline.errors import VideoError
-from pipeline.faces import FaceReader, Faces
 from pipeline.head_count import too_few, with_head_count
-from pipeline.heads import HeadReader, complete_head_boxes
+from pipeline.heads import complete_head_boxes
 from pipeline.hiding import covers_of, doubts, empty_seats, mostly_in_seats, rows_to_cover, split_opted_out
 from pipeline.identity import (
     camera_warnings,
@@ -36,6 +37,8 @@ from pipeline.identity import (
 )
 from pipeline.observations import ObservationBuffer, fill_gaps, in_contract_order, of_students
 from pipeline.passers_by import seated
+from pipeline.people import PersonReader
+from pipeline.places import places_by_second
 from pipeline.progress import Progress
 from pipeline.scene_tracks import SceneTracks
 from pipeline.seat_plan import SeatPlan, by_seat, plan_of
@@ -125,11 +128,11 @@ def analyse(
     followed = SceneTracks(settings.track, interval)
     buffer = ObservationBuffer(detector.behaviour_names)
     watch = _Stopwatch()
-    head_reader = HeadReader(settings.heads, choose_device(settings.device))
+    readers = (settings.faces, settings.heads, settings.hands, settings.desk, settings.objects)
     with (
         # closed at the end: the reader cannot be while the thread ahead is in it
         closing(prefetch(reader.frames(settings.rate), depth=2 * settings.detect.batch)) as frames,
-        FaceReader(settings.faces) as face_reader,
+        PersonReader(*readers, device=choose_device(settings.device)) as reading,
         progress.stage("Analyse", info.frames) as advance,
     ):
         watch.lap("start")
@@ -148,8 +151,8 @@ def analyse(
                 allowed = ~heads_in_seats(found.boxes_xyxy, to_first, policy, info.width, info.height)
                 read = detector.read_behaviours(frame.image, found, allowed)
                 watch.lap("behaviours")
-                faces = _read_faces(face_reader, head_reader, frame, found, tracks, allowed)
-                buffer.add(frame.index, frame.t, tracks, read, faces)
+                faces, around = reading.read(frame.image, found.boxes_xyxy, tracks, allowed, view)
+                buffer.add(frame.index, frame.t, tracks, read, faces, around)
                 watch.lap("faces")
                 advance(frame.index - last_index)
                 last_index = frame.index
@@ -181,8 +184,10 @@ def analyse(
     )
     observations = complete_head_boxes(in_own_scene(observations, path))
     observations["motion"] = add_motion(observations)
+    if settings.profile is Profile.OBSERVABLE:  # what tells of inner states only is not kept, let alone judged
+        observations[list(INNER_READINGS)] = np.nan
     observations = smooth_boxes(observations, settings.smooth_s)
-    events = unusual_spans(_places(observations), settings.anomaly)
+    events = unusual_spans(places_by_second(observations), settings.anomaly)
     observations, events = whole_people(observations), whole_people(events)
     person_of = {number: everybody[track] for track, number in student_of.items()}
     observations = with_doubts(observations, observations["student"].map(person_of), people.doubtful)
@@ -195,7 +200,7 @@ def analyse(
     to_cover, glimpses = rows_to_cover(rows, hidden, sitting | teaching, everybody, policy)
     covers = covers_of(to_cover, people.parts(), settings, glimpses)
     cues = seconds(observations, reader.duration, interval, settings.cues)
-    states = posterior(cues, settings.profile, settings.states)
+    states = posterior(cues, settings.profile, settings.states, interval)
     warnings = [*reader.warnings, *doubts(policy), *too_few(len(set(sitting.values())), settings.students)]
     warnings += swap_warnings(observations)
     warnings += camera_warnings(path, people.strangers, policy, reader.duration)
@@ -230,40 +235,7 @@ def _batches(frames: Iterator[Frame], size: int) -> Iterator[list[Frame]]:
         yield batch
 
 
-def _read_faces(
-    face_reader: FaceReader,
-    head_reader: HeadReader,
-    frame: Frame,
-    found: Detections,
-    tracks: np.ndarray,
-    allowed: np.ndarray,
-) -> Faces:
-    """Faces and heads of the allowed (mask (n,)); the rows of the others stay NaN."""
-    boxes = found.boxes_xyxy[allowed]
-    read = face_reader.read(frame.image, boxes)
-    heads = head_reader.read(frame.image, boxes, tracks[allowed], read.head_xyxy, read.pose_deg)
-    faces = Faces.unseen(len(found))
-    faces.head_xyxy[allowed], faces.pose_deg[allowed], faces.cues[allowed] = heads.head_xyxy, heads.pose_deg, read.cues
-    return faces
-
-
 def _boxes_of(rows: pd.DataFrame, person_of: dict[int, int]) -> pd.DataFrame:
     """The boxes of these people alone: nothing that was read of them is kept."""
     own = rows[rows["track"].isin(list(person_of))]
     return own.assign(student=own["track"].map(person_of))[["t", "student", *BOX]]
-
-
-def _places(observations: pd.DataFrame) -> pd.DataFrame:
-    """Per student and second: what ``models.anomaly.unusual_spans`` reads."""
-    seen = observations[observations["observed"]]
-    table = pd.DataFrame(
-        {
-            "student": seen["student"],
-            "t": np.floor(seen["t"]),
-            "motion": seen["motion"],
-            "x": (seen["hx1"] + seen["hx2"]) / 2,  # the head: a raised arm moves the top of the box
-            "y": (seen["hy1"] + seen["hy2"]) / 2,
-            "height": seen["y2"] - seen["y1"],
-        }
-    )
-    return table.groupby(["student", "t"], as_index=False).mean()

@@ -7,7 +7,18 @@ import pandas as pd
 
 from pipeline.detect import Detections
 from pipeline.faces import Faces
-from pipeline.session import BEHAVIOUR_PREFIX, BOX, DOUBTFUL, FACE_CUES, HEAD_BOX, HEAD_POSE, OBSERVATION_COLUMNS
+from pipeline.session import (
+    AROUND,
+    BEHAVIOUR_PREFIX,
+    BOX,
+    DOUBTFUL,
+    EXTRA_COLUMNS,
+    FACE_CUES,
+    GAZE,
+    HEAD_BOX,
+    HEAD_POSE,
+    OBSERVATION_COLUMNS,
+)
 
 MOVE, MOVE_PER_S = 0.3, 1.0
 """Box heights that the ends of a gap may lie apart: at once (boxes jitter), and for each second (a walk)."""
@@ -17,24 +28,37 @@ FILL_RATIO = 1.5
 
 
 class ObservationBuffer:
-    """Rows of all tracked people, in 32-bit columns; about 100 bytes per person and analysed frame."""
+    """Rows of all tracked people, in 32-bit columns; about 130 bytes per person and analysed frame."""
 
     def __init__(self, behaviour_names: tuple[str, ...]) -> None:
-        self._floats = [*BOX, "score", *HEAD_BOX, *HEAD_POSE, *FACE_CUES]
+        self._floats = [*BOX, "score", *HEAD_BOX, *HEAD_POSE, *FACE_CUES, *GAZE, *AROUND]
         self._floats += [BEHAVIOUR_PREFIX + name for name in behaviour_names]
         self._values: list[np.ndarray] = []
         self._tracks: list[np.ndarray] = []
         self.frames: list[int] = []
         self.times: list[float] = []
 
-    def add(self, frame: int, t: float, tracks: np.ndarray, found: Detections, faces: Faces) -> None:
-        """Take in one analysed frame: its index, time (s), and its n people with their track numbers."""
+    def add(
+        self,
+        frame: int,
+        t: float,
+        tracks: np.ndarray,
+        found: Detections,
+        faces: Faces,
+        around: np.ndarray | None = None,
+    ) -> None:
+        """Take in one analysed frame: its index, time (s), and its n people with their track numbers.
+
+        ``around``: (n, 5) of ``pipeline.session.AROUND``; NaN when not given.
+        """
         parts = [
             found.boxes_xyxy,
             found.scores[:, None],
             faces.head_xyxy,
             faces.pose_deg,
             faces.cues,
+            faces.gaze,
+            np.full((len(tracks), len(AROUND)), np.nan) if around is None else around,
             found.behaviours,
         ]
         self._values.append(np.concatenate(parts, axis=1, dtype=np.float32))
@@ -108,11 +132,11 @@ def _one_motion(boxes_xyxy: np.ndarray, gap_s: np.ndarray) -> np.ndarray:
 
 
 def in_contract_order(observations: pd.DataFrame) -> pd.DataFrame:
-    """The columns of ``pipeline.session.OBSERVATION_COLUMNS``, ``doubtful`` if there, then behaviours.
+    """``pipeline.session.OBSERVATION_COLUMNS``, ``EXTRA_COLUMNS``, ``doubtful`` if there, then behaviours.
 
     Rows by frame, then student.
     """
     behaviours = [column for column in observations if column.startswith(BEHAVIOUR_PREFIX)]
     marks = [DOUBTFUL] if DOUBTFUL in observations else []
-    table = observations[[*OBSERVATION_COLUMNS, *marks, *behaviours]]
+    table = observations[[*OBSERVATION_COLUMNS, *EXTRA_COLUMNS, *marks, *behaviours]]
     return table.sort_values(["frame", "student"], kind="stable", ignore_index=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import Enum
@@ -35,13 +35,15 @@ EVENTS = "events.parquet"
 ENGAGEMENT = "engagement.csv"
 VIDEO = "annotated.mp4"
 AUDIT = "audit.json"
+CORRECTIONS = "corrections.csv"
 REPORT = "report.pdf"
 SEATS = "seats.json"
-FILES = (MANIFEST, OBSERVATIONS, STATES, EVENTS, ENGAGEMENT, VIDEO, AUDIT, REPORT, SEATS)
+REVIEWS = "reviews.csv"
+FILES = (MANIFEST, OBSERVATIONS, STATES, EVENTS, ENGAGEMENT, VIDEO, AUDIT, REPORT, SEATS, CORRECTIONS, REVIEWS)
 
 PARTS = {
     Kind.ANNOTATED_VIDEO: (VIDEO, AUDIT),
-    Kind.TABLES: (OBSERVATIONS, STATES, EVENTS, ENGAGEMENT, REPORT, SEATS),
+    Kind.TABLES: (OBSERVATIONS, STATES, EVENTS, ENGAGEMENT, REPORT, SEATS, CORRECTIONS, REVIEWS),
 }
 """What each kind of data in a session is made of, as the consent forms name them: "annotated video", and "tables and
 report". ``audit.json`` goes with the video because it tells where faces show in that video."""
@@ -60,6 +62,19 @@ frame; yaw, pitch, roll in degrees relative to the line of sight (+ to the stude
 student's left shoulder); eye, mouth and brow 0 to 1; motion in body heights per second; NaN where not seen. Then one
 ``behaviour_<name>`` column (0 to 1) for each behaviour the detector knows."""
 
+GAZE = ("gaze_x", "gaze_y")
+HAND_CUES = ("hand_face", "hand_raised", "hand_front")
+DESK_MOTION = "desk_motion"
+OBJECT = "object"
+AROUND = (*HAND_CUES, DESK_MOTION, OBJECT)
+"""What is read around the head."""
+
+EXTRA_COLUMNS = (*GAZE, *AROUND)
+"""After those, before behaviours; sessions made before them lack them. ``gaze_x gaze_y``: where the eyes turn within
+the head, -1 to 1, + to the student's left and up. ``hand_face hand_raised hand_front``: hand at mouth or chin, raised,
+in front of the chest, 0 to 1, NaN in frames in which this student's body was not read (``pipeline.hands``).
+``desk_motion``: share of the desk region that moved since the last analysed frame. ``object``: score of a phone or book
+at the hands or the head; NaN without a detector of these."""
 DOUBTFUL = "doubtful"
 """Column of the observations in sessions where two may have swapped seats unseen: whether the row may be of the other
 one. Sessions without such rows have no such column."""
@@ -265,6 +280,11 @@ class Session:
         """See ``STATE_COLUMNS``."""
         return self._table(STATES, (*STATE_COLUMNS, *(f"p_{name}" for name in self.state_names)))
 
+    def states_of(self, students: Collection[int]) -> pd.DataFrame:
+        """``states`` of some students only; a long lecture has nearly a million rows."""
+        columns = (*STATE_COLUMNS, *(f"p_{name}" for name in self.state_names))
+        return self._table(STATES, columns, [("student", "in", list(students))] if students else [("student", "<", 0)])
+
     @cached_property
     def events(self) -> pd.DataFrame:
         """See ``EVENT_COLUMNS``."""
@@ -292,7 +312,7 @@ class Session:
         self,
         name: str,
         columns: tuple[str, ...],
-        filters: list[tuple[str, str, float]] | None = None,
+        filters: list[tuple[str, str, Any]] | None = None,
         only: bool = False,
     ) -> pd.DataFrame:
         path = self._existing(name)

@@ -18,11 +18,14 @@ from pipeline.anonymise import CoverSettings
 from pipeline.audit import AuditSettings
 from pipeline.camera import CameraSettings
 from pipeline.cues import CueSettings
+from pipeline.desk import DeskSettings
 from pipeline.detect import DetectSettings
 from pipeline.errors import InputError
 from pipeline.faces import FaceSettings
+from pipeline.hands import HandSettings
 from pipeline.heads import HeadSettings
 from pipeline.link import LinkSettings
+from pipeline.objects import ObjectSettings
 from pipeline.scenes import SceneSettings
 from pipeline.seats import SeatSettings
 from pipeline.staff import StaffSettings
@@ -51,6 +54,9 @@ class Settings(BaseModel):
     staff: StaffSettings = StaffSettings()
     faces: FaceSettings = FaceSettings()
     heads: HeadSettings = HeadSettings()
+    hands: HandSettings = HandSettings()
+    desk: DeskSettings = DeskSettings()
+    objects: ObjectSettings = ObjectSettings()
     cues: CueSettings = CueSettings()
     states: StateSettings = StateSettings()
     anomaly: AnomalySettings = AnomalySettings()

@@ -49,6 +49,8 @@ def serving(folder: Path, log: Path, *options: str, **environment: str) -> Itera
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
+    if "--serve" in options:
+        options = (*options, "--public-url", f"http://127.0.0.1:{port}")
     command = [sys.executable, "-c", SERVE, "--sessions", str(folder), "--port", str(port), "--headless", *options]
     with log.open("w") as output:
         server = subprocess.Popen(

@@ -37,6 +37,7 @@ from pipeline.session import (
     ENGAGEMENT,
     EVENT_COLUMNS,
     EVENTS,
+    EXTRA_COLUMNS,
     MANIFEST,
     OBSERVATION_COLUMNS,
     OBSERVATIONS,
@@ -236,7 +237,7 @@ def test_the_student_who_leaves_and_returns_keeps_the_number(observed):
 def test_observations_keep_the_contract(session):
     table = session.observations
     behaviours = [name for name in table if name.startswith(BEHAVIOUR_PREFIX)]
-    assert list(table) == [*OBSERVATION_COLUMNS, *behaviours]
+    assert list(table) == [*OBSERVATION_COLUMNS, *EXTRA_COLUMNS, *behaviours]
     assert all(kind.kind in "biuf" for kind in table.dtypes)  # numbers only: no picture, no vector, no name
     assert not table.duplicated(["frame", "student"]).any()
     assert table["frame"].between(0, FRAMES - 1).all()

@@ -16,11 +16,13 @@ from lectures import blue, lecture, zone
 from consent.policy import Zone
 from consent.seat_map import Seat
 from pipeline.audit import Audit, Leak, with_earlier_leaks
+from pipeline.corrections import read_corrections
 from pipeline.parts import Who
 from pipeline.progress import Silent
+from pipeline.reviews import Verdict, read_reviews, review
 from pipeline.search import Originals, search
 from pipeline.seat_plan import SeatPlan, read_plan
-from pipeline.session import AUDIT, SEATS, AuditResult, Session, SessionError
+from pipeline.session import AUDIT, CORRECTIONS, SEATS, AuditResult, Session, SessionError
 from pipeline.settings import Settings, settings_on_record
 from pipeline.store import LOCK, PARTIAL, SessionBusy, open_session, write_json
 from pipeline.timeline import Timeline
@@ -130,6 +132,27 @@ def test_nothing_holds_the_student_and_the_others_are_untouched(birds, who):
     assert re.search(r"\b2\s+students\b", words(session.report))
     assert not re.search(r"\b3\s+students\b", words(session.report))
     assert [path.name for path in birds.parent.iterdir()] == [birds.name]
+
+
+@pytest.mark.parametrize("line", ["", "0,1,2\n"], ids=["whole", "with a broken line"])
+def test_of_corrections_only_those_of_others_are_kept(birds, line):
+    lines = f"start,end,student,state\n0,1,1,bored\n0,1,2,bored\n{line}"
+    (birds / CORRECTIONS).write_text(lines, encoding="utf-8")
+    withdraw(birds, Who("withdrawal-1", seat(2)))
+    if line:  # whose it is nobody knows
+        assert not (birds / CORRECTIONS).exists()
+    else:
+        assert read_corrections(Session.open(birds))["student"].tolist() == [1]
+
+
+def test_of_reviews_only_those_of_others_are_kept(birds):
+    session = Session.open(birds)
+    for event in session.events.itertuples():
+        review(session, event.start, event.end, event.student, Verdict.CONFIRMED, "AB")
+    withdraw(birds, Who("withdrawal-1", seat(2)))
+    left = read_reviews(Session.open(birds))
+    assert left["student"].tolist() == [1, 3]
+    assert left["reviewer"].tolist() == ["AB", "AB"]
 
 
 def test_the_report_counts_the_student_no_more(birds):
