@@ -12,7 +12,7 @@ from dashboard import access, login, texts
 from dashboard.access import Visitor
 from dashboard.texts import access as words
 
-NOT_FOR: Final = {Role.VIEWER: frozenset(("review", "correct", "consent"))}
+NOT_FOR: Final = {Role.VIEWER: frozenset(("correct", "consent"))}
 """Pages about single students and pages that change records, by the roles that do not get them."""
 
 _NOTED: Final = "refusal noted"
