@@ -6,7 +6,7 @@ WORDS = {
     "timeline": "Timeline: arrow keys move 5 seconds, page keys a minute, space plays, N and P change rows",
     "engagement": "engagement",
     "coverage": "seen",
-    "unseen": "not seen",
+    "notSeen": "not seen",
     "withheld": "withheld",
     "seen": "seen",
     "student": "Student",
