@@ -14,6 +14,6 @@ WORDS = {
     "pick": "Choose a span above, or in the list: then say what it was.",
     "name": "what was it?",
     "confirm": "confirm",
-    "fromHere": "[ starts here",
-    "toHere": "] ends here",
+    "fromHere": "Start here ([)",
+    "toHere": "End here (])",
 }
