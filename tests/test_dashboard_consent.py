@@ -445,7 +445,7 @@ def test_a_withdrawal_is_told_then_asked_for_then_queued_once(open_page, registr
     assert job.command == ("consent", "withdraw", f"--sessions={folder}", "--", "--help", "-x")
     assert job.course == "--help"
     assert started
-    again(page)  # AppTest shows what stood there before the page ran itself again
+    page = open_page(said.SEATS, "student -x")
     assert said.SHOW_CONSEQUENCES not in [one.label for one in page.button]
     assert "is under way" in words(page)
     page = open_page(said.WITHDRAWALS)
