@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -21,18 +20,13 @@ They have no icons: Streamlit would fetch them from another server for the brows
 """
 
 
-def names() -> list[str]:
-    """The pages that are built."""
-    return [name for name in NAMES if importlib.util.find_spec(f"dashboard.{name}")]
-
-
 def entry(name: str) -> StreamlitPage:
     """The page ``name`` for ``st.navigation``, ``st.page_link`` and ``st.switch_page``."""
     return st.Page(
         partial(_show, name),
         title=texts.PAGES[name],
         url_path=name,
-        default=name == names()[0],
+        default=name == NAMES[0],
     )
 
 

@@ -25,7 +25,7 @@ NO_SESSIONS_HELP = """The dashboard looks for sessions in `{folder}`.
 - To analyse a recording: `engage run lecture.mp4 --approved-by "who approved it"`
 
 Then reload this page. Sessions in another folder: `engage dashboard --sessions FOLDER`"""
-NO_SESSIONS_OF_YOURS = "Of your courses there is none yet. Whoever teaches one can begin an analysis on the page Lectures."
+NO_SESSIONS_OF_YOURS = "Of your courses there is none yet. Who teaches one can begin an analysis on the page Lectures."
 ALL_BROKEN = "None of the sessions in this folder can be opened"
 BROKEN = "Sessions that can not be opened: {count}"
 UNKNOWN_SESSION = "There is no readable lecture named “{name}” here; this is the newest one instead."
