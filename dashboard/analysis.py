@@ -80,7 +80,8 @@ def form() -> None:
         )
         permitted = _gate(course, blur)
         replace = _replace(course, chosen, sent, visitor)
-    if st.button(words.BEGIN, type="primary", help=words.BEGIN_HELP, disabled=not permitted, key="new begin"):
+    asked = st.button(words.BEGIN, type="primary", help=words.BEGIN_HELP, disabled=not permitted, key="new begin")
+    if asked and permitted:  # the gate may have shut since the button was drawn
         try:
             _begin(course, chosen, sent, profile, blur, day, replace, visitor)
         except InputError as error:

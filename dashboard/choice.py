@@ -31,8 +31,11 @@ def lecture() -> tuple[str, Session] | None:
 
 
 def nothing(found: library.Library) -> None:
-    """Say what to do where no lecture can be shown."""
-    if found.broken:
+    """Say what to do where no lecture can be shown; the server's folders are an administrator's business."""
+    if not access.visitor().sees(None):
+        st.title(texts.NO_SESSIONS)
+        st.markdown(texts.NO_SESSIONS_OF_YOURS)
+    elif found.broken:
         st.title(texts.ALL_BROKEN)
         broken(found.broken)
     else:

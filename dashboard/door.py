@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import streamlit as st
@@ -40,7 +41,7 @@ def _turn_away(visitor: Visitor) -> None:
     st.button(words.SIGN_OUT, on_click=st.logout)
 
 
-def pages(visitor: Visitor, names: list[str]) -> list[str]:
+def pages(visitor: Visitor, names: Sequence[str]) -> list[str]:
     """Those of the pages that the visitor's role gets."""
     return [name for name in names if visitor.role is None or name not in NOT_FOR.get(visitor.role, ())]
 

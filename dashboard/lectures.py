@@ -11,7 +11,7 @@ import streamlit as st
 
 from consent.errors import ConsentError
 from consent.policy import course_key
-from dashboard import access, analysis, choice, course_charts, library, overview, pages, standing, texts, waiting
+from dashboard import access, analysis, choice, course_charts, door, library, overview, pages, standing, texts, waiting
 from dashboard.access import Visitor
 from dashboard.overview import Lecture
 from dashboard.standing import Standing
@@ -114,12 +114,9 @@ def _table(shown: list[Lecture], standings: Mapping[str, Standing], visitor: Vis
             st.caption(words.COUNT.format(shown=len(shown), all=all))
             return
         st.markdown(words.CHOSEN.format(lecture=texts.plain(opened.title, texts.LONGEST_NAME)), width="content")
-        for name in OPENED:
-            if name in pages.names():
-                query = {choice.QUERY: opened.name}
-                st.page_link(
-                    pages.entry(name), label=words.OPEN[name], icon=":material/arrow_forward:", query_params=query
-                )
+        for name in door.pages(visitor, OPENED):
+            query = {choice.QUERY: opened.name}
+            st.page_link(pages.entry(name), label=words.OPEN[name], icon=":material/arrow_forward:", query_params=query)
 
 
 def _row(one: Lecture, standings: Mapping[str, Standing], visitor: Visitor) -> dict[str, Any]:

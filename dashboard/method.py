@@ -67,14 +67,14 @@ def _try(name: str, session: Session) -> None:
         st.button(words.RESET, on_click=_reset, args=(name, rules.weights), key=f"reset {name}")
     with right:
         try:
-            _under(session, table, StateWeights.model_validate(given), rules.weights)
+            chosen = StateWeights.among(given)
+            _under(session, table, chosen, rules.weights)
         except FormulaError as error:
             st.warning(texts.plain(str(error)), icon=":material/swap_vert:")
             return
         with st.expander(words.SETTINGS):
-            st.code(
-                yaml.safe_dump({WEIGHTS_KEY: {state.value: given[state] for state in ranked}}, sort_keys=False), "yaml"
-            )
+            setting = {WEIGHTS_KEY: {state.value: chosen[state] for state in ORDER}}
+            st.code(yaml.safe_dump(setting, sort_keys=False), "yaml")
 
 
 def _slider(name: str, state: State, made_with: StateWeights) -> float:
@@ -99,7 +99,7 @@ def _under(session: Session, table: pd.DataFrame, chosen: StateWeights, made_wit
     assert now is not None
     assert then is not None  # there are shares, so there is a class value
     index, interval, other = st.columns(3)
-    change = signed(now - then)
+    change = signed(now - then).replace("−", "-")  # Streamlit's arrow looks for this sign
     moved = None if change == signed(0.0) else change
     index.metric(words.INDEX, texts.index(now), moved, delta_color="off", help=words.INDEX_HELP)
     interval.metric(words.INTERVAL, span(*summary_interval(tried)), help=words.INTERVAL_HELP)
@@ -122,13 +122,10 @@ def _formula() -> None:
 
 
 def _models(session: Session | None) -> None:
-    files: Sequence[ModelFile]
-    if session is None:
-        st.caption(words.MODELS_SHIPPED)
+    files: Sequence[ModelFile] = [] if session is None else session.model_cards
+    st.caption(words.MODELS_OF if files else words.MODELS_SHIPPED)
+    if not files:
         files = [ModelFile(card.name, card.sha256, card) for card in cards()]
-    else:
-        st.caption(words.MODELS_OF)
-        files = session.model_cards
     for file in files:
         with st.container(border=True):
             st.markdown(f"**{texts.plain(file.name, texts.LONGEST_NAME)}**")

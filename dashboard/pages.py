@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -21,24 +20,15 @@ They have no icons: Streamlit would fetch them from another server for the brows
 """
 
 
-def names() -> list[str]:
-    """The pages that are built."""
-    return [name for name in NAMES if importlib.util.find_spec(f"dashboard.{_module(name)}")]
-
-
 def entry(name: str) -> StreamlitPage:
     """The page ``name`` for ``st.navigation``, ``st.page_link`` and ``st.switch_page``."""
     return st.Page(
-        partial(_show, _module(name)),
+        partial(_show, name),
         title=texts.PAGES[name],
         url_path=name,
-        default=name == names()[0],
+        default=name == NAMES[0],
     )
 
 
-def _module(name: str) -> str:
-    return "lecture" if name == "review" and not importlib.util.find_spec("dashboard.review") else name
-
-
-def _show(module: str) -> None:
-    importlib.import_module(f"dashboard.{module}").page()
+def _show(name: str) -> None:
+    importlib.import_module(f"dashboard.{name}").page()

@@ -28,6 +28,7 @@ CONFIG: Final = MappingProxyType(
 STYLE = """<style>
 .block-container { padding: 3.4rem 2rem 3rem; max-width: 1500px; }
 [data-testid="stHeader"] { height: 2.9rem; min-height: 2.9rem; border-bottom: 1px solid #DDE3E8; }
+h1 { font-size: 1.7rem !important; }
 [data-testid="stMetricValue"] { font-size: 1.6rem; }
 [data-testid="stImage"] img { border: 1px solid #DDE3E8; border-radius: .3rem; }
 [data-testid="stVideo"] { background: #000; border-radius: .5rem; max-height: 62vh; }

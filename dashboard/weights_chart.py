@@ -5,11 +5,12 @@ from __future__ import annotations
 import altair as alt
 import pandas as pd
 
-from dashboard import charts, texts, theme
+from dashboard import player, texts, theme
 from dashboard.texts import method as words
 from models.states import PALETTE, State
 
 HEIGHT = 260
+MOST_TICKS = 9
 _CLOCK = "utcFormat(datum.value * 1000, datum.value >= 3600 ? '%-H:%M:%S' : '%-M:%S')"
 
 
@@ -23,14 +24,14 @@ def weights_chart(chosen: pd.DataFrame, made_with: pd.DataFrame, duration: float
     """
     bins = pd.concat(
         [
-            charts.binned(table, duration).assign(weights=name)
+            _binned(table, duration).assign(weights=name)
             for name, table in ((words.MADE_WITH, made_with), (words.CHOSEN, chosen))
         ]
     )
     names = [words.CHOSEN, words.MADE_WITH]
     colours = alt.Scale(domain=names, range=[PALETTE[State.ATTENTIVE], theme.INK])
     dashes = alt.Scale(domain=names, range=[[1, 0], [4, 3]])
-    ticks = list(range(0, int(duration) + 1, charts.step(duration, charts.MOST_TICKS)))
+    ticks = list(range(0, int(duration) + 1, player.step(duration, MOST_TICKS)))
     return (
         alt.Chart(bins)
         .mark_line()
@@ -57,3 +58,8 @@ def weights_chart(chosen: pd.DataFrame, made_with: pd.DataFrame, duration: float
         )
         .properties(height=HEIGHT)
     )
+
+
+def _binned(table: pd.DataFrame, duration: float) -> pd.DataFrame:
+    bins = player.binned(table, duration)
+    return bins.assign(clock=bins["t"].map(texts.clock))

@@ -15,7 +15,7 @@ from pipeline.settings import settings_on_record
 
 
 def scores_of(session: Session) -> Scores:
-    """How unusual each moment of a session is, worked out anew: seconds, or minutes for a long lecture.
+    """How unusual each moment of a session is, worked out anew, which is slow for a long lecture.
 
     Raises:
         InputError: nobody was seen in it.

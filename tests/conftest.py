@@ -172,7 +172,10 @@ def browser() -> Iterator[Any]:
 @pytest.fixture
 def page(browser: Any) -> Iterator[Any]:
     """An empty page of it, as small as a projector's. What tests wait for is code that the policy would not run."""
+    from playwright.sync_api import expect
+
     opened = browser.new_page(viewport={"width": 1280, "height": 720}, bypass_csp=True)
-    opened.set_default_timeout(30_000)
+    opened.set_default_timeout(60_000)
+    expect.set_options(timeout=60_000)
     yield opened
     opened.close()

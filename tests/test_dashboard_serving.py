@@ -302,7 +302,7 @@ def test_every_answer_carries_the_headers_and_other_names_are_refused(served):
     assert answer(f"{served.url}/", Host="localhost")[0] == 400
 
 
-@pytest.mark.parametrize("name", pages.names())
+@pytest.mark.parametrize("name", pages.NAMES)
 def test_no_page_breaks_the_policy(served, visit, name):
     page = visit(DEAN)
     page.goto(f"{served.url}/{name}?session=mine")

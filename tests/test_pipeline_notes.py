@@ -46,8 +46,15 @@ def test_a_name_as_long_as_a_page() -> None:
 
 @pytest.mark.parametrize(
     ("given", "kept"),
-    [("AB", "AB"), (" a\nb ", "a b"), ("=cmd()", "cmd()"), ("a@b.example", "a@b.example"), ("‏عبد\u202e", "عبد"), ("🎓", "🎓")],
-)  # fmt: skip
+    [
+        ("AB", "AB"),
+        (" a\nb ", "a b"),
+        ("=cmd()", "cmd()"),
+        ("a@b.example", "a@b.example"),
+        ("‏عبد\u202e", "عبد"),
+        ("🎓", "🎓"),
+    ],
+)
 def test_names_are_one_line_and_no_formula(given: str, kept: str) -> None:
     assert reviewer_name(given) == kept
 
@@ -134,7 +141,10 @@ def test_a_session_that_is_gone_is_not_made_again(tmp_path: Path) -> None:
 def test_a_session_that_is_being_written_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = small_session(tmp_path)
     monkeypatch.setattr(notes, "WAIT_S", 0.2)
-    code = f"from pipeline.store import hold; from pathlib import Path\nwith hold(Path({str(folder)!r})): print('held', flush=True); input()"
+    code = (
+        "from pipeline.store import hold; from pathlib import Path\n"
+        f"with hold(Path({str(folder)!r})): print('held', flush=True); input()"
+    )
     other = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     try:
         assert other.stdout is not None

@@ -82,7 +82,14 @@ def test_reviewers_with_the_system_then_with_each_other() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kappa", "said"), [(1, "almost perfect"), (0.7, "substantial"), (0.0, "slight"), (-0.01, "worse than chance"), (-1, "worse than chance")]
-)  # fmt: skip
+    ("kappa", "said"),
+    [
+        (1, "almost perfect"),
+        (0.7, "substantial"),
+        (0.0, "slight"),
+        (-0.01, "worse than chance"),
+        (-1, "worse than chance"),
+    ],
+)
 def test_words(kappa: float, said: str) -> None:
     assert in_words(kappa) == said

@@ -100,6 +100,8 @@ def test_what_a_filter_finds() -> None:
     assert (longest["start"].tolist(), count) == ([0], 3)
 
 
-@pytest.mark.parametrize(("p", "said"), [(1, "very likely"), (0.7, "likely"), (0.5, "more likely than not"), (0.2, "hard to tell")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("p", "said"), [(1, "very likely"), (0.7, "likely"), (0.5, "more likely than not"), (0.2, "hard to tell")]
+)
 def test_words(p: float, said: str) -> None:
     assert in_words(p) == said

@@ -144,7 +144,7 @@ class Player {
       const bin = Math.min(Math.floor(t / timeline.step), timeline.coverage.length - 1);
       const index = timeline.engagement[bin];
       const seen = timeline.coverage[bin];
-      const none = seen > 0 && seen !== NONE ? words.withheld : words.unseen;
+      const none = seen > 0 && seen !== NONE ? words.withheld : words.notSeen;
       parts.push(`${words.engagement} ${index === NONE ? none : share(index).toFixed(2)}`);
       parts.push(`${words.coverage} ${Math.round(100 * share(seen === NONE ? 0 : seen))}%`);
       const most = this.data.states
@@ -162,7 +162,7 @@ class Player {
     const { states, words } = this.data;
     const state = states[row.state[bin]];
     const head = `${words.student} ${row.student} · ${clock(bin * step)}`;
-    if (!state) return `${head} · ${words.unseen}`;
+    if (!state) return `${head} · ${words.notSeen}`;
     const sure = share(row.sure[bin]);
     const level = words.levels.find(([bound]) => sure >= bound)[1];
     return `${head} · ${state.label}: ${level} (${sure.toFixed(2)}), ${words.seen} ${Math.round(100 * share(row.seen[bin]))}%`;

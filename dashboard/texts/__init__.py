@@ -25,6 +25,7 @@ NO_SESSIONS_HELP = """The dashboard looks for sessions in `{folder}`.
 - To analyse a recording: `engage run lecture.mp4 --approved-by "who approved it"`
 
 Then reload this page. Sessions in another folder: `engage dashboard --sessions FOLDER`"""
+NO_SESSIONS_OF_YOURS = "Of your courses there is none yet. Who teaches one can begin an analysis on the page Lectures."
 ALL_BROKEN = "None of the sessions in this folder can be opened"
 BROKEN = "Sessions that can not be opened: {count}"
 UNKNOWN_SESSION = "There is no readable lecture named “{name}” here; this is the newest one instead."
@@ -69,12 +70,13 @@ LONGEST_SENTENCE = 500
 
 _PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
 _BECOMES_A_LINK = re.compile(r"(?<=:)(?=//)|(?<=www)(?=\.)|(?<=@)", re.IGNORECASE)
+_INVISIBLE = re.compile("[\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\x00-\x08\x0e-\x1b\x7f]")
 _WORD_JOINER = "\u2060"
 
 
 def shortened(text: str, longest: int = LONGEST_NAME) -> str:
-    """``text`` on one line of at most ``longest`` characters."""
-    line = " ".join(text.split())
+    """``text`` on one line of at most ``longest`` characters, without marks that turn the direction of what follows."""
+    line = " ".join(_INVISIBLE.sub("", text).split())
     return line if len(line) <= longest else line[: longest - 1] + "…"
 
 

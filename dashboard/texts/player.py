@@ -6,7 +6,7 @@ WORDS = {
     "timeline": "Timeline: arrow keys move 5 seconds, page keys a minute, space plays, N and P change rows",
     "engagement": "engagement",
     "coverage": "seen",
-    "unseen": "not seen",
+    "notSeen": "not seen",
     "withheld": "withheld",
     "seen": "seen",
     "student": "Student",
@@ -14,6 +14,6 @@ WORDS = {
     "pick": "Choose a span above, or in the list: then say what it was.",
     "name": "what was it?",
     "confirm": "confirm",
-    "fromHere": "[ starts here",
-    "toHere": "] ends here",
+    "fromHere": "Start here ([)",
+    "toHere": "End here (])",
 }
