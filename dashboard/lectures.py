@@ -40,6 +40,7 @@ def page() -> None:
     if visitor.may_change:
         with st.expander(words.START, expanded=not found.sessions, icon=":material/add_circle:"):
             analysis.form()
+    waiting.earlier()
     if found.sessions:
         choice.broken(found.broken)
 
@@ -65,12 +66,10 @@ def _filtered(made: list[Lecture], named: Mapping[str, str]) -> tuple[list[Lectu
         format_func=lambda key: words.ALL_COURSES if key is None else texts.shortened(named[key]),
         key="course",
     )
-    first, last = min(one.day for one in made), max(one.day for one in made)
-    picked = days.date_input(
-        words.DAYS, (first, last), min_value=first, max_value=last, format="YYYY-MM-DD", key="days"
-    )
+    # Empty at first: a range that ends with the last lecture would hide the one that is being analysed.
+    picked = days.date_input(words.DAYS, [], format="YYYY-MM-DD", help=words.DAYS_HELP, key="days")
     between = cast("tuple[date, ...]", picked)
-    shown = overview.wanted(made, asked or "", course, (between[0], between[-1]) if between else None)
+    shown = overview.wanted(made, asked or "", course, (between[0], (*between, date.max)[1]) if between else None)
     return shown, course
 
 

@@ -16,17 +16,20 @@ _UNDER_WAY: Final = "jobs under way"
 
 
 def show() -> None:
-    """The queue of the sessions the visitor sees; it keeps itself up to date while something is under way."""
+    """What is under way or failed last, of the courses the visitor sees; it keeps itself up to date."""
     mine = _seen()
     active = [job for job in mine if not job.state.ended]
     st.session_state[_UNDER_WAY] = [job.id for job in active]
     if active:
         st.fragment(_active, run_every=EVERY_S)()
-    ended = [job for job in mine if job.state.ended]
+    elif mine and mine[0].state in (JobState.FAILED, JobState.REVIEW):
+        _said(mine[0])
+
+
+def earlier() -> None:
+    """How earlier work ended, newest first."""
+    ended = [job for job in _seen() if job.state.ended]
     if ended:
-        newest = ended[0]
-        if not active and newest.state in (JobState.FAILED, JobState.REVIEW):
-            _said(newest)
         with st.expander(words.EARLIER.format(count=len(ended)), icon=":material/history:"):
             for job in ended:
                 _ended(job)

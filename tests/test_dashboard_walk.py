@@ -115,7 +115,7 @@ def test_an_analysis_can_be_cancelled_and_leaves_nothing(address: str, page: syn
     page.get_by_role("button", name=said.BEGIN, exact=True).click()
     sync_api.expect(page.get_by_text("classroom.mp4 · CS 101").first).to_be_visible()
     job = next(one for one in Queue(sessions).jobs() if one.title == "classroom.mp4 · CS 101")
-    page.locator(f".st-key-cancel-{job.id} button").click()
+    page.locator(f".st-key-cancel-{job.id}").get_by_role("button").click()
     sync_api.expect(page.get_by_text(said.WORK)).to_be_hidden(timeout=LONG_MS)
     assert {one.id: one.state for one in Queue(sessions).jobs()}[job.id] is JobState.CANCELLED
     assert sorted({*before, FOLDER}) == sorted(path.name for path in sessions.iterdir())
