@@ -24,14 +24,11 @@ DEMO_CLIP: Final = Path("classroom.mp4")
 
 _SENT: Final = "files sent"
 """In the state of a visit: how many files were sent, so that the box for the next one is empty."""
-_SAID: Final = "said of the last analysis"
 
 
 def form() -> None:
     """Everything needed to analyse a recording, for whoever may change records."""
     visitor = access.visitor()
-    if said := st.session_state.pop(_SAID, None):
-        st.success(said, icon=":material/check:")
     try:
         courses = [one for one in standing.courses() if visitor.sees(one)]
     except ConsentError as error:
@@ -179,8 +176,7 @@ def _begin(
     title = words.TITLE.format(recording=texts.shortened(file.name), course=texts.shortened(course))
     jobs.submit(command, title, course=course, session=session_id(file, course), account=visitor.name, upload=upload)
     st.session_state[_SENT] = st.session_state.get(_SENT, 0) + 1
-    st.session_state[_SAID] = words.QUEUED.format(title=texts.plain(title))
-    st.rerun()
+    st.rerun()  # it is seen among the work under way
 
 
 def demo() -> None:
