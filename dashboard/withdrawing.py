@@ -18,7 +18,6 @@ from pipeline.errors import InputError
 from pipeline.session import SessionError
 
 _PLAN = "plan of a withdrawal"
-_STARTED = "withdrawal started"
 COMMAND = ("consent", "withdraw")
 REFRESH_S = 2
 
@@ -26,10 +25,10 @@ REFRESH_S = 2
 def offer(registry: Registry, visitor: Visitor, course: str, student: str) -> None:
     """A student's withdrawal: first what would happen, then doing it."""
     who = texts.plain(texts.shortened(student))
+    if _job(course, student) is not None:
+        st.info(words.WITHDRAWING.format(student=who), icon=":material/hourglass_top:")
+        return
     with st.expander(words.WITHDRAW, icon=":material/person_remove:", expanded=_PLAN in st.session_state):
-        if _job(course, student) is not None:
-            st.info(words.WITHDRAWING.format(student=who), icon=":material/hourglass_top:")
-            return
         st.markdown(words.WITHDRAW_HELP.format(student=who))
         if st.button(words.SHOW_CONSEQUENCES):
             st.session_state[_PLAN] = course, student
