@@ -6,6 +6,7 @@ Chromium and Playwright, as the browser tests do.
 
 from __future__ import annotations
 
+import contextlib
 import statistics
 import tempfile
 import time
@@ -78,9 +79,18 @@ def unusual(folder: Path, students: int, seconds: int) -> None:
     table.to_parquet(folder / EVENTS, index=False)
 
 
-def visit(page: Any, url: str) -> tuple[float, float]:
-    """s from the request until timeline and lists are drawn, and until the video shows a picture."""
-    begun = time.perf_counter()
+def worked() -> float:
+    """Processor time of server and browser so far, s: other programs beside them make it no longer."""
+    spent = 0.0
+    for process in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.Error):  # it ended at this moment
+            spent += sum(process.cpu_times()[:2])
+    return spent
+
+
+def visit(page: Any, url: str) -> tuple[float, float, float]:
+    """s from the request until timeline and lists are drawn, and until the video shows a picture; processor time, s."""
+    begun, before = time.perf_counter(), worked()
     page.goto(url, wait_until="commit")
     page.locator(".readout", has_text="engagement").wait_for()
     page.locator(".side li").first.wait_for()
@@ -88,7 +98,7 @@ def visit(page: Any, url: str) -> tuple[float, float]:
     page.locator("video").evaluate(
         "video => new Promise(done => video.readyState >= 2 ? done() : video.addEventListener('loadeddata', done))"
     )
-    return painted, time.perf_counter() - begun
+    return painted, time.perf_counter() - begun, worked() - before
 
 
 def server_mib() -> float:
@@ -176,7 +186,8 @@ def main() -> None:
     for what, pick in (("median", statistics.median), ("slowest", max)):
         pairs = zip(*figures["later"], strict=True)
         rows.append([f"{what} of {VISITS} later visits", *(f"{pick(values):.2f}" for values in pairs)])
-    common.print_table("First paint (s)", ["visit", "timeline and lists", "and the video's picture"], rows)
+    columns = ["visit", "timeline and lists", "and the video's picture", "processor time of server and browser"]
+    common.print_table("First paint (s)", columns, rows)
     seeks = np.array(figures["seeks_ms"])
     common.say(
         f"Seek by a click on the timeline, until the picture is there: median {np.median(seeks):.0f} ms, 95th"

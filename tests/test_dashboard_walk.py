@@ -90,7 +90,7 @@ def test_an_analysis_is_begun_survives_a_reload_and_a_second_tab_and_is_found(
 
     page.reload()
     sync_api.expect(page.get_by_text(said.WORK)).to_be_visible()
-    second = page.context.new_page()
+    second = page.context.browser.new_page()
     second.goto(address)
     sync_api.expect(second.get_by_text("week 2.mp4 · CS 101").first).to_be_visible()
     second.close()
@@ -113,9 +113,11 @@ def test_an_analysis_can_be_cancelled_and_leaves_nothing(address: str, page: syn
     page.locator("input[type=file]").set_input_files(ROOT / "demo" / "classroom.mp4")
     sync_api.expect(page.get_by_text("classroom.mp4")).to_be_visible()
     page.get_by_role("button", name=said.BEGIN, exact=True).click()
-    page.get_by_role("button", name=said.CANCEL, exact=True).click()
+    sync_api.expect(page.get_by_text(said.QUEUED.format(title="classroom.mp4 · CS 101"))).to_be_visible()
+    job = next(one for one in Queue(sessions).jobs() if one.title == "classroom.mp4 · CS 101")
+    page.locator(f".st-key-cancel-{job.id} button").click()
     sync_api.expect(page.get_by_text(said.WORK)).to_be_hidden(timeout=LONG_MS)
-    assert Queue(sessions).jobs()[0].state is JobState.CANCELLED
+    assert {one.id: one.state for one in Queue(sessions).jobs()}[job.id] is JobState.CANCELLED
     assert sorted({*before, FOLDER}) == sorted(path.name for path in sessions.iterdir())
     assert list((sessions / FOLDER / "uploads").iterdir()) == []
 

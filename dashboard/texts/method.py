@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from models.states import State
+
 WEIGHTS, MODELS, LIMITS = "Formula and weights", "Networks", "Limits and law"
 
 FORMULA = r"E = \sum_{\text{state}} w_{\text{state}} \cdot P(\text{state} \mid \text{seen})"
@@ -26,12 +28,12 @@ CHART_HELP = (
 
 STATE, WEIGHT, REASON = "State", "Weight", "Why there"
 REASONS = {
-    "discussing": "interactive, the highest mode of ICAP",
-    "taking notes": "constructive when in one’s own words, active when copied; a camera can not tell which",
-    "attentive": "passive in ICAP: receiving without a visible product",
-    "confused": "helps learning when resolved and harms it when not: the middle",
-    "bored": "present without taking part",
-    "distracted": "busy with something else",
+    State.DISCUSSING.label: "interactive, the highest mode of ICAP",
+    State.TAKING_NOTES.label: "constructive when in one’s own words, active when copied; a camera can not tell which",
+    State.ATTENTIVE.label: "passive in ICAP: receiving without a visible product",
+    State.CONFUSED.label: "helps learning when resolved and harms it when not: the middle",
+    State.BORED.label: "present without taking part",
+    State.DISTRACTED.label: "busy with something else",
 }
 """By the name of the state as people read it."""
 
