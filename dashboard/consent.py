@@ -56,7 +56,7 @@ def _page(registry: Registry, visitor: Visitor) -> None:
     shown = (
         lambda: approvals.show(registry, visitor, course),
         lambda: answers.show(registry, visitor, course, sessions),
-        lambda: withdrawing.listed(registry, visitor, course),
+        lambda: withdrawing.listed(course),
         lambda: forms.show(course),
     )
     for tab, part in zip(tabs, shown, strict=True):

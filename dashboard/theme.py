@@ -31,6 +31,5 @@ STYLE = """<style>
 h1 { font-size: 1.7rem !important; }
 [data-testid="stMetricValue"] { font-size: 1.6rem; }
 [data-testid="stImage"] img { border: 1px solid #DDE3E8; border-radius: .3rem; }
-[data-testid="stVideo"] { background: #000; border-radius: .5rem; max-height: 62vh; }
 </style>"""
 """What Streamlit has no setting for: less empty space, so that video and timeline share a 1280x720 screen."""

@@ -9,7 +9,7 @@ from consent.errors import ConsentError
 from consent.policy import course_key
 from consent.registry import Registry
 from consent.withdrawals import Withdrawal
-from dashboard import jobs, library, texts
+from dashboard import access, jobs, library, texts
 from dashboard.access import Visitor
 from dashboard.jobs import Job
 from dashboard.texts import consent as words
@@ -18,7 +18,6 @@ from pipeline.errors import InputError
 from pipeline.session import SessionError
 
 _PLAN = "plan of a withdrawal"
-_STARTED = "withdrawal started"
 COMMAND = ("consent", "withdraw")
 REFRESH_S = 2
 
@@ -26,10 +25,10 @@ REFRESH_S = 2
 def offer(registry: Registry, visitor: Visitor, course: str, student: str) -> None:
     """A student's withdrawal: first what would happen, then doing it."""
     who = texts.plain(texts.shortened(student))
+    if _job(course, student) is not None:
+        st.info(words.WITHDRAWING.format(student=who), icon=":material/hourglass_top:")
+        return
     with st.expander(words.WITHDRAW, icon=":material/person_remove:", expanded=_PLAN in st.session_state):
-        if _job(course, student) is not None:
-            st.info(words.WITHDRAWING.format(student=who), icon=":material/hourglass_top:")
-            return
         st.markdown(words.WITHDRAW_HELP.format(student=who))
         if st.button(words.SHOW_CONSEQUENCES):
             st.session_state[_PLAN] = course, student
@@ -103,13 +102,16 @@ def _job(course: str, student: str) -> Job | None:
     return next((one for one in under_way if _of(one) == (course_key(course), student)), None)
 
 
-def listed(registry: Registry, visitor: Visitor, course: str) -> None:
+def listed(course: str) -> None:
     """The withdrawals of a course, and what became of carrying them out."""
     running = any(_of(one) is not None and not one.state.ended for one in jobs.listed())
-    st.fragment(_listed, run_every=REFRESH_S if running else None)(visitor, course)
+    st.fragment(_listed, run_every=REFRESH_S if running else None)(course)
 
 
-def _listed(visitor: Visitor, course: str) -> None:
+def _listed(course: str) -> None:
+    visitor = access.visitor()  # anew: this part runs by itself, without the door before it
+    if not (visitor.may_change and visitor.sees(course)):
+        return
     newest: dict[str, Job] = {}
     for job in jobs.listed():  # those under way come first, then the newest
         of = _of(job)
