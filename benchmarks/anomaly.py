@@ -1,7 +1,7 @@
 """The scorer of unusual behaviour beside its peers on labelled tables of outliers.
 
-Takes half an hour for 5 seeds; ``--parts`` tells instead what each kind of witness is worth, in a minute. With ``--figures FILE`` every figure is kept as it is made, so a run that was stopped
-goes on where it was.
+Takes half an hour for 5 seeds; ``--parts`` tells instead what each kind of witness is worth, in two minutes. With
+``--figures FILE`` every figure is kept as it is made, so a run that was stopped goes on where it was.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""The class timeline: engagement with coverage, and below it the states the seen time divides into.
+"""The class timeline (engagement with coverage, below it the states the seen time divides into), the map of moments.
 
-Two charts, not one joined by Altair: Streamlit gives that a wrong width (streamlit#13410, #13974).
+The timeline is two charts, not one joined by Altair: Streamlit gives that a wrong width (streamlit#13410, #13974).
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from reports.formula import SHARE_PREFIX, in_bins
 MOST_BINS = 300
 """About one bin per 2 px of the chart: finer can not be seen, and 3 hours have 10,800 seconds."""
 MOST_TICKS = 9
+MOST_DOTS = 3000
+"""More of them hide each other, and Altair refuses 5,000 rows."""
 STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600)
 """Bin and tick lengths that read well on a clock, s."""
 
@@ -98,6 +100,48 @@ def states_chart(bins: pd.DataFrame, states: tuple[str, ...], duration: float) -
             ],
         )
         .properties(height=140, padding=_MARGINS)
+    )
+
+
+def thinned(dots: pd.DataFrame, events: pd.DataFrame) -> pd.DataFrame:
+    """At most ``MOST_DOTS`` of the map's dots besides those of unusual spans, which are all kept and last.
+
+    Args:
+        dots: see ``models.moments.latent_map``.
+        events: unusual spans.
+
+    Returns:
+        the dots with ``what``, usual or not, and ``clock``.
+    """
+    odd = pd.Series(False, dots.index)
+    for event in events.itertuples(index=False):
+        odd |= (dots["student"] == event.student) & (dots["t"] >= event.start) & (dots["t"] < event.end)
+    usual = dots[~odd]
+    kept = pd.concat([usual.sample(min(MOST_DOTS, len(usual)), random_state=0), dots[odd]])
+    what = odd.loc[kept.index].map({True: texts.MAP_ODD, False: texts.MAP_USUAL})
+    return kept.assign(what=what, clock=kept["t"].map(texts.clock))
+
+
+def moments_chart(dots: pd.DataFrame) -> alt.Chart:
+    """The map of moments. ``dots``: see ``thinned``."""
+    blank = alt.Axis(labels=False, ticks=False, grid=False, domain=False)
+    scale = alt.Scale(domain=[texts.MAP_USUAL, texts.MAP_ODD], range=[PALETTE[State.ATTENTIVE], theme.UNUSUAL])
+    return (
+        alt.Chart(dots)
+        .mark_circle()
+        .encode(
+            x=alt.X("x:Q", title=None, axis=blank),
+            y=alt.Y("y:Q", title=None, axis=blank),
+            color=alt.Color("what:N", title=None, scale=scale, legend=alt.Legend(orient="top-left")),
+            size=alt.Size("score:Q", scale=alt.Scale(range=[12, 90]), legend=None),
+            opacity=alt.condition(f"datum.what === '{texts.MAP_ODD}'", alt.value(0.95), alt.value(0.35)),
+            tooltip=[
+                alt.Tooltip("student:N", title=texts.STUDENT),
+                alt.Tooltip("clock:N", title=texts.TIME),
+                alt.Tooltip("score:Q", title=texts.SCORE, format=".1f"),
+            ],
+        )
+        .properties(height=360)
     )
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from consent.retention import Kind
-from dashboard import charts, library, server, texts
+from dashboard import charts, library, moments, server, texts
 from models.states import PALETTE, State
 from pipeline.session import ENGAGEMENT, EVENT_COLUMNS, DataDeleted, Session, SessionError
 from reports.formula import CLASS, SHARE_PREFIX, STUDENT
@@ -84,6 +84,8 @@ def _lecture(name: str, session: Session) -> None:
             _timeline(session, table)
     if table is not None:
         _students(session, table)
+    if has_tables:
+        moments.show(name, session)
 
 
 def _engagement(session: Session) -> pd.DataFrame:

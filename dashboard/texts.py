@@ -58,6 +58,15 @@ STUDENTS_HELP = "One row per student over the whole lecture; shares are of the t
 NO_STUDENTS = "No student was found in this lecture; check that the video shows the class from the front."
 SPANS_HELP = "Select a row to watch it."
 NO_SPANS = "Nothing unusual was found."
+MAP = "Map of moments"
+MAP_HELP = (
+    "Each dot is a second of one student; dots that lie close are seconds alike. The directions mean nothing."
+    " Brown: in an unusual span. Made when switched on: up to a minute for a long lecture."
+)
+MAP_WAIT = "Learning what is usual in this lecture"
+MAP_SAMPLE = "{shown:,} of {all:,} seconds, drawn at random beside those of unusual spans."
+MAP_OF_NOBODY = "There is no map to draw: nobody was seen in this lecture."
+MAP_ODD, MAP_USUAL = "unusual", "usual"
 START, END, SCORE, WHY = "From", "To", "Score", "Why"
 
 DOWNLOAD_TABLE = "Engagement table (CSV)"

@@ -16,18 +16,13 @@ def similar(
     most: Annotated[int, typer.Option(min=1, help="How many moments to list.")] = 10,
 ) -> None:
     """List the moments of a lecture in which a student behaved most like this one did then."""
-    from models.anomaly import PRIOR, load_prior, score_seconds
     from models.moments import similar as nearest
     from pipeline.errors import InputError
-    from pipeline.places import places_by_second
+    from pipeline.places import scored_again
     from pipeline.session import Session
-    from pipeline.settings import settings_on_record
 
     t = seconds_of(at)
-    opened = Session.open(session)
-    settings = settings_on_record(opened.manifest.config, opened.manifest.profile).anomaly
-    prior = load_prior(Path(settings.prior) if settings.prior else PRIOR)
-    scored = score_seconds(places_by_second(opened.observations), settings, prior)
+    scored = scored_again(Session.open(session))
     if scored is None:
         raise InputError(f"{session}: nobody was seen in this lecture, so there are no moments to compare")
     try:

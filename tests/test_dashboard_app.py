@@ -10,6 +10,7 @@ import string
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
@@ -115,6 +116,35 @@ def test_states_and_colours_are_those_of_the_profile(tmp_path, open_page, make_s
     scale = charts_of(page)[1]["encoding"]["color"]["scale"]
     assert scale["domain"] == [state.label for state in profile.states]
     assert scale["range"] == [PALETTE[state] for state in profile.states]
+
+
+def test_the_map_of_moments_is_made_when_switched_on(tmp_path, open_page, make_session) -> None:
+    session = Session.open(make_session(tmp_path, students=3, seconds=40))
+    page = open_page(tmp_path)
+    before = len(charts_of(page))
+    page.toggle[0].set_value(True).run(timeout=120)
+    assert not page.exception
+    drawn = charts_of(page)[before:]
+    assert [chart["encoding"]["color"]["scale"]["domain"] for chart in drawn] == [[texts.MAP_USUAL, texts.MAP_ODD]]
+    assert not session.events.empty
+
+
+def test_a_map_of_nobody_is_said(tmp_path, open_page, make_session) -> None:
+    make_session(tmp_path, students=0)
+    page = open_page(tmp_path)
+    page.toggle[0].set_value(True).run(timeout=120)
+    assert not page.exception
+    assert texts.MAP_OF_NOBODY in words(page)
+
+
+def test_a_thinned_map_keeps_what_is_unusual() -> None:
+    count = 2 * charts.MOST_DOTS
+    dots = pd.DataFrame({"student": 1, "t": np.arange(count, dtype=float), "score": 1.0, "x": 0.0, "y": 0.0})
+    events = pd.DataFrame({"student": [1, 2], "start": [10.0, 50.0], "end": [14.0, 60.0]})
+    shown = charts.thinned(dots, events)
+    assert len(shown) == charts.MOST_DOTS + 4
+    assert list(shown.loc[shown["what"] == texts.MAP_ODD, "t"]) == [10.0, 11.0, 12.0, 13.0]
+    assert len(charts.thinned(dots.head(5), events.head(0))) == 5
 
 
 def test_downloads_are_offered_where_the_file_exists(tmp_path, open_page, make_session) -> None:

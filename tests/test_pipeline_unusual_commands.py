@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import re
+
+import numpy as np
 import pandas as pd
 import pytest
 from typer.testing import CliRunner
@@ -9,7 +12,8 @@ from models.anomaly import AnomalySettings, load_prior, score_seconds
 from models.moments import APART_S, latent_map, similar
 from models.ordinary import simulated
 from pipeline.errors import InputError
-from pipeline.places import places_by_second
+from pipeline.places import places_by_second, scored_again
+from pipeline.session import Session
 from pipeline.unusual_commands import clock, seconds_of
 
 runner = CliRunner()
@@ -68,12 +72,21 @@ def test_the_commands_on_a_session(make_session, tmp_path):
     assert nobody.exit_code == 2
     made = runner.invoke(engage.app, ["train", "anomaly", str(folder), "--out", str(tmp_path / "own.npz")])
     assert made.exit_code == 0, made.output
+    assert re.search(r"latent units in use: \d+ of \d+ and \d+ of \d+", made.output)
     assert len(load_prior(tmp_path / "own.npz").rows)
 
 
-def test_unobserved_rows_say_nothing(make_session, tmp_path):
-    from pipeline.session import Session
+def test_a_session_is_scored_again_as_it_was(make_session, tmp_path):
+    session = Session.open(make_session(tmp_path, name="c", students=3, seconds=40))
+    again = scored_again(session)
+    first = score_seconds(places_by_second(session.observations), AnomalySettings(), load_prior())
+    assert again is not None
+    assert first is not None
+    np.testing.assert_array_equal(again.values, first.values)
+    assert scored_again(Session.open(make_session(tmp_path, name="d", students=0))) is None
 
+
+def test_unobserved_rows_say_nothing(make_session, tmp_path):
     rows = Session.open(make_session(tmp_path, name="b", students=2, seconds=30)).observations
     assert places_by_second(rows.assign(observed=False)).empty
     assert isinstance(places_by_second(rows), pd.DataFrame)
