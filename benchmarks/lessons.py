@@ -81,7 +81,10 @@ def windows_of(students: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarr
 def measure(
     rows: np.ndarray, rare: np.ndarray, video: np.ndarray, seeds: int, only: list[str] | None = None
 ) -> list[dict[str, Any]]:
-    """AUROC, AUCPR and seconds of each method (``only`` those named); half of the lessons are learned from, windows of the others judged."""
+    """AUROC, AUCPR and seconds of each method, or of those named by ``only``.
+
+    Half of the lessons are learned from, windows of the others judged.
+    """
     found = []
     lessons = np.unique(video)
     for seed in range(seeds):
