@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from consent.retention import Kind
-from dashboard import access, choice, library, moments, player, reviewer, server, students, tables, texts
+from dashboard import access, choice, library, moment_map, moments, player, reviewer, server, students, tables, texts
 from dashboard.access import Visitor
 from dashboard.player import List, Row, Shown
 from dashboard.texts import review as words
@@ -70,6 +70,7 @@ def _lecture(name: str, session: Session, visitor: Visitor) -> None:
         _player(name, session, visitor, wanted, seen)
     if visitor.sees_students:
         _students(name, session, visitor, seen)
+        moment_map.show(name, session, seen)
 
 
 def _player(name: str, session: Session, visitor: Visitor, wanted: moments.Filter, seen: tuple[int, ...] = ()) -> None:

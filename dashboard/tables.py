@@ -105,6 +105,15 @@ def similar(session: Session, student: int, t: float, most: int) -> pd.DataFrame
     return moments_like(session, _scores(_stamp(session, OBSERVATIONS), session), student, t, most)
 
 
+def latent_map(session: Session) -> pd.DataFrame:
+    """Every second of every student laid out, see ``models.moments.latent_map``.
+
+    Raises:
+        SessionError, InputError, ModelFileError: as ``pipeline.similar.scores_of``.
+    """
+    return _latent_map(_stamp(session, OBSERVATIONS), session)
+
+
 def _stamp(session: Session, name: str) -> _Stamp:
     """What changes when the file is written anew, or is no longer to be read."""
     path = session.folder / name
@@ -152,3 +161,10 @@ def _scores(of: _Stamp, _session: Session) -> Scores:
     from pipeline.similar import scores_of
 
     return scores_of(_session)
+
+
+@st.cache_resource(max_entries=KEPT, ttl=KEPT_S, show_spinner=False)
+def _latent_map(of: _Stamp, _session: Session) -> pd.DataFrame:
+    from models.moments import latent_map as laid_out
+
+    return laid_out(_scores(of, _session))

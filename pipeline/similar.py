@@ -19,6 +19,7 @@ def scores_of(session: Session) -> Scores:
 
     Raises:
         InputError: nobody was seen in it.
+        ModelFileError: the file of ordinary windows cannot be used.
         SessionError: the observations are missing, deleted or damaged.
     """
     settings = settings_on_record(session.manifest.config, session.manifest.profile).anomaly

@@ -31,6 +31,14 @@ SIMILAR_TITLE = "Moments like {moment}"
 SIMILAR_HELP = "The nearest in how the student moved and looked, nearest first. Alike is not the same."
 SIMILAR_ROW = "distance {distance:.2f}"
 SOMEBODY = "a student"
+MAP = "Map of moments"
+MAP_HELP = (
+    "Each dot is a second of one student; dots that lie close are seconds alike. The directions mean nothing."
+    " Brown: in an unusual span. Made when switched on: up to a minute for a long lecture."
+)
+MAP_WAIT = "Learning what is usual in this lecture"
+MAP_SAMPLE = "{shown:,} of {all:,} seconds, drawn at random beside those of unusual spans."
+MAP_ODD, MAP_USUAL, MAP_SCORE = "unusual", "usual", "Score"
 
 FILTERS = "Filter"
 STATES = "States"
