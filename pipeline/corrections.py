@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import csv
+import io
 import math
 from collections.abc import Sequence
 
 import pandas as pd
 
+from consent.given import quoted, read_text
 from models.states import Profile, State
 from models.training.states import Lesson
 from pipeline.analyse import interval_s
@@ -28,10 +30,9 @@ def read_corrections(session: Session) -> pd.DataFrame:
     Raises:
         InputError: the file cannot be read, or a line is not valid.
     """
-    path = session.folder / CORRECTIONS
+    path = session.part(CORRECTIONS)
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            lines = list(csv.DictReader(file))
+        lines = list(csv.DictReader(io.StringIO(read_text(path, encoding="utf-8-sig"), newline="")))
     except FileNotFoundError:
         return pd.DataFrame(columns=list(COLUMNS))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
@@ -50,7 +51,7 @@ def read_corrections(session: Session) -> pd.DataFrame:
             raise InputError(f"{path} line {number}: {start:g} to {end:g} s is no span; let it end after it starts")
         if line["state"] not in {state.value for state in State}:
             known = ", ".join(state.value for state in State)
-            raise InputError(f"{path} line {number}: {line['state']!r} is not a state; choose from {known}")
+            raise InputError(f"{path} line {number}: {quoted(line['state'])} is not a state; choose from {known}")
         rows.append((start, end, student, line["state"]))
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
