@@ -115,7 +115,8 @@ def open_file(path: Path) -> InputContainer:
     Raises:
         VideoError: with the reason in words.
     """
-    limits = {"format_whitelist": FORMATS, "protocol_whitelist": "file", "max_pixels": str(MOST_PIXELS)}
+    most_looked_at = 4 * MOST_PIXELS  # larger than what is read, so that the size can be told
+    limits = {"format_whitelist": FORMATS, "protocol_whitelist": "file", "max_pixels": str(most_looked_at)}
     try:
         # absolute: a colon in the name is not a protocol; titles and the like need not be UTF-8
         return av.open(
