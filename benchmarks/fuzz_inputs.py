@@ -38,7 +38,7 @@ NAMES = (
     "a" * 5_000,
     "ü" * 300,
     "\u202egpj.exe",
-    "\ud800",
+    "\udcff",
     ".hidden",
     "x.partial",
     "x.replaced.partial",

@@ -75,13 +75,14 @@ VIDEOS: dict[str, tuple[str, str, str, dict[str, Any]]] = {
 }
 
 
-def make_all(folder: Path) -> None:
-    """Write every seed below ``folder``: ``video/``, ``text/`` and ``session/``."""
+def make_all(folder: Path, *, vast: bool = True) -> None:
+    """Write every seed below ``folder``: ``video/``, ``text/`` and ``session/``; ``vast`` ones take seconds to make."""
     video, text = folder / "video", folder / "text"
     for one in (video, text):
         one.mkdir(parents=True)
     for name, (codec, pix_fmt, sound, how) in VIDEOS.items():
-        make_video(video / name, codec, pix_fmt, sound, **how)
+        if vast or "size" not in how:
+            make_video(video / name, codec, pix_fmt, sound, **how)
     _special_videos(video)
     (text / "settings.yaml").write_text(SETTINGS, encoding="utf-8")
     (text / "seats.json").write_text(json.dumps(seat_map()), encoding="utf-8")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import stat
 from pathlib import Path
 from typing import Any, Final
@@ -20,6 +21,7 @@ MOST_BYTES: Final = 20_000_000
 MOST_YAML_BYTES: Final = 300_000
 """YAML is read at some 50 kB a second."""
 LONGEST_QUOTE: Final = 60
+_HALF: Final = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 class NotPlain(ValueError):
@@ -62,12 +64,15 @@ def parse_json(text: str) -> Any:
     """What a JSON text says.
 
     Raises:
-        NotPlain: it is no JSON, nests too deep, or holds a number too long to be one.
+        NotPlain: it is no JSON, nests too deep, or holds a number too long or half a character.
     """
     try:
-        return json.loads(text)
+        content = json.loads(text)
+        if _HALF.search(text):  # half of a character, which no file could be written with again
+            json.dumps(content, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
         raise NotPlain(getattr(error, "lineno", None)) from None
+    return content
 
 
 def parse_yaml(text: str) -> Any:

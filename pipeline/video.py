@@ -187,7 +187,7 @@ class VideoReader:
         aspect = Fraction(stream.codec_context.sample_aspect_ratio or 1)
         start = stream.start_time if container.format.name == "avi" else timestamp(container, first)
         return VideoInfo(
-            name=self.path.name,
+            name=self.path.name.encode("utf-8", "replace").decode(),  # a session could not be written with other bytes
             width=width,
             height=height,
             rotation=self._picture.rotation,

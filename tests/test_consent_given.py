@@ -46,7 +46,9 @@ def test_a_file_may_be_as_large_as_the_limit_and_no_larger(tmp_path):
     assert caught.value.errno == errno.EFBIG
 
 
-@pytest.mark.parametrize("text", ["", "{", "[" * 100_000, '{"a":' * 50_000, "9" * 5000, "nan", "\x00"], ids=range(7))
+@pytest.mark.parametrize(
+    "text", ["", "{", "[" * 100_000, '{"a":' * 50_000, "9" * 5000, "nan", "\x00", r'"\ud800"'], ids=range(8)
+)
 def test_what_is_no_json(text):
     with pytest.raises(NotPlain):
         parse_json(text)
@@ -112,3 +114,7 @@ def test_a_field_that_nobody_knows_is_named_shortly(name):
 def test_a_path_in_a_sentence(tmp_path):
     assert as_shown(tmp_path / "a") == str(tmp_path / "a")
     assert as_shown(tmp_path / "a\nb").isprintable()
+
+
+def test_characters_in_two_halves_are_one():
+    assert parse_json(r'"\ud83d\ude00"') == "\U0001f600"

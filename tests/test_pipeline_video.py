@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import threading
 from fractions import Fraction
 from pathlib import Path
@@ -466,3 +467,9 @@ def test_more_than_a_day_is_no_lecture(tmp_path):
     with pytest.raises(VideoError, match="more than 24 hours; cut it") as caught:
         list(VideoReader(path).frames())
     assert str(caught.value).startswith("week.mkv: ")
+
+
+def test_a_name_that_is_no_text_can_be_written_into_a_session(tmp_path):
+    path = cfr(tmp_path / "plain.mp4", Fraction(25), 3)
+    path = path.rename(tmp_path / os.fsdecode(b"v\xff.mp4"))
+    assert VideoReader(path).info.name == "v?.mp4"
