@@ -13,14 +13,15 @@ from datetime import date
 from enum import Enum
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from consent.given import NotPlain, as_shown, field_of, parse_json, quoted, read_text
 from consent.retention import Kind
 from models.states import Profile
+from pipeline.session_checks import LONGEST_S, FileName, leads_out, wrong_with
 
 if TYPE_CHECKING:
     from models.cards import ModelFile
@@ -86,24 +87,11 @@ of the session's profile: they sum to 1, or are NaN where unseen."""
 ENGAGEMENT_COLUMNS = ("scope", "t", "student", "engagement", "coverage", "students_seen", "minutes_seen")
 """Of ``engagement.csv``, besides a share for each state and the bounds; ``reports/formula.py`` makes it."""
 
-LONGEST_S = 1e6
-"""Seconds that a session may tell of; tables are made by the second."""
-MOST_STUDENTS = 100_000
-"""The largest number a student may have."""
-
 WORDS = ("state", "why", "scope", OBJECT)
 """Columns that hold words or may; all others hold numbers."""
 
 EVENT_COLUMNS = ("start", "end", "student", "score", "threshold", "why")
 """One row per unusual span; start and end in seconds."""
-
-
-_RANGES = {
-    "student": (0, MOST_STUDENTS, True),
-    "frame": (0, LONGEST_S * 1000, True),
-    **dict.fromkeys(("t", "start", "end"), (0, LONGEST_S, False)),
-}
-"""Column -> least, most, whether whole: what sizes other tables are made by, or rows are counted by."""
 
 
 class SessionError(ValueError):
@@ -114,16 +102,6 @@ class SessionError(ValueError):
 
 class DataDeleted(SessionError):
     """What is asked for was deleted at its end date, as the students had been promised."""
-
-
-def _one_part(name: str) -> str:
-    """Refused where it could lead out of the folder that it is put behind."""
-    if not name.isprintable() or name in ("", ".", "..") or any(mark in name for mark in "/\\"):
-        raise ValueError("is not the name of a file or folder")
-    return name
-
-
-FileName = Annotated[str, Field(max_length=255), AfterValidator(_one_part)]
 
 
 class Source(BaseModel):
@@ -363,21 +341,9 @@ def _checked(path: Path, table: pd.DataFrame, columns: Sequence[str]) -> pd.Data
         SessionError: it has not.
     """
     for column in columns:
-        if column not in table:
-            raise SessionError(f"{path}: column {column!r} is missing; run the lecture again with --overwrite")
-        if len(table) and column not in WORDS and not pd.api.types.is_numeric_dtype(table[column].dtype):
-            raise SessionError(f"{path}: column {column!r} holds no numbers; run the lecture again with --overwrite")
-        if column in _RANGES and not _in_range(table[column], *_RANGES[column]):
-            raise SessionError(
-                f"{path}: column {column!r} holds impossible values; run the lecture again with --overwrite"
-            )
+        if (what := wrong_with(table, column, column in WORDS)) is not None:
+            raise SessionError(f"{path}: column {column!r} {what}; run the lecture again with --overwrite")
     return table
-
-
-def _in_range(values: pd.Series, low: float, high: float, whole: bool) -> bool:
-    """Whether all values that are there lie in a range; class rows have no student."""
-    there = values.dropna()
-    return bool(there.between(low, high).all() and not (whole and (there % 1 != 0).any()))
 
 
 def _within(folder: Path, path: Path) -> Path:
@@ -386,7 +352,7 @@ def _within(folder: Path, path: Path) -> Path:
     Raises:
         SessionError: it is.
     """
-    if path.is_symlink() and folder.resolve() not in path.resolve().parents:
+    if leads_out(folder, path):
         raise SessionError(f"{as_shown(path)}: is a link that leads out of the session; put the file itself there")
     return path
 
