@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import unicodedata
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-import yaml
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from consent.errors import ConsentError
+from consent.given import NotPlain, as_shown, field_of, parse_yaml, quoted, read_text
 from consent.retention import MOST_DAYS
 
 EXAMPLE: Final = Path(__file__).parent / "templates" / "course.yaml"
@@ -38,7 +39,7 @@ def _each_language(value: Any) -> Any:
 def _no_number(value: Any) -> Any:
     """Numbers would be read as seconds since 1970."""
     if isinstance(value, (int, float)):
-        raise ValueError(f"{value!r} is not a day; write it as year-month-day, such as 2026-09-01")
+        raise ValueError(f"{quoted(value)} is not a day; write it as year-month-day, such as 2026-09-01")
     return value
 
 
@@ -151,12 +152,14 @@ def read_course(path: Path) -> CourseFile:
     Raises:
         ConsentError: it cannot be read, or a field is missing, unknown or not usable.
     """
+    name = as_shown(path)
     try:
-        size = path.stat().st_size
-        content = path.read_bytes() if size <= MOST_BYTES else bytes(MOST_BYTES + 1)
+        text = read_text(path, MOST_BYTES)
+    except UnicodeDecodeError:
+        raise _unreadable(name, "not a text file") from None
     except OSError as error:
-        raise _unreadable(str(path), error.strerror) from None
-    return parse_course(content, str(path))
+        raise (_too_large(name) if error.errno == errno.EFBIG else _unreadable(name, error.strerror)) from None
+    return _checked(text, name)
 
 
 def parse_course(content: bytes, name: str) -> CourseFile:
@@ -166,16 +169,19 @@ def parse_course(content: bytes, name: str) -> CourseFile:
         ConsentError: it is no text or too long, or a field is missing, unknown or not usable.
     """
     if len(content) > MOST_BYTES:
-        raise ConsentError(
-            f"{name}: is too large for a course file; write one with: engage consent form --example NAME"
-        )
+        raise _too_large(name)
     try:
-        fields = yaml.safe_load(content.decode())
+        text = content.decode()
     except UnicodeDecodeError:
         raise _unreadable(name, "not a text file") from None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:  # a ValueError is a date that does not exist
-        line = getattr(getattr(error, "problem_mark", None), "line", None)
-        where = "" if line is None else f" near line {line + 1}"
+    return _checked(text, name)
+
+
+def _checked(text: str, name: str) -> CourseFile:
+    try:
+        fields = parse_yaml(text)
+    except NotPlain as error:
+        where = "" if error.line is None else f" near line {error.line}"
         raise ConsentError(f"{name}: is not valid YAML{where}; put texts with a colon or # in quotes") from None
     if not isinstance(fields, dict):
         raise ConsentError(f"{name}: holds no fields by name; write lines such as: course: CS 101")
@@ -183,6 +189,10 @@ def parse_course(content: bytes, name: str) -> CourseFile:
         return CourseFile.model_validate(fields)
     except ValidationError as error:
         raise ConsentError(f"{name}: {_first(error)}") from None
+
+
+def _too_large(name: str) -> ConsentError:
+    return ConsentError(f"{name}: is too large for a course file; write one with: engage consent form --example NAME")
 
 
 def _unreadable(name: str, reason: str | None) -> ConsentError:
@@ -195,14 +205,12 @@ def _unreadable(name: str, reason: str | None) -> ConsentError:
 def _first(error: ValidationError) -> str:
     """The first thing wrong, with the field's name and what was given."""
     first = error.errors()[0]
-    field = ".".join(str(part) for part in first["loc"] if part != "")
+    field = field_of(error)
     if first["type"] == "missing":
         return f"{field} is missing; add it as in: engage consent form --example COURSE.yaml"
     if first["type"] == "extra_forbidden":
         return f"{field} is not a field of a course file; correct its name or delete the line"
     if first["type"] == "value_error":
         return f"{field} {first['ctx']['error']}".strip()
-    given = repr(first["input"])
-    shown = given if len(given) <= 60 else given[:59] + "…"
     rule = _RULES.get(first["type"], first["msg"][:1].lower() + first["msg"][1:])
-    return f"{field}: {rule} (given: {shown})"
+    return f"{field}: {rule} (given: {quoted(first['input'])}); see: engage consent form --example COURSE.yaml"

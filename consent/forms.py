@@ -116,6 +116,7 @@ def write_beside(place: Path, content: bytes) -> None:
     partial = place.with_name(place.name + ".partial")
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
+        partial.unlink(missing_ok=True)  # a link that somebody put there would be followed
         partial.write_bytes(content)
         partial.replace(place)
     except OSError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from consent.given import quoted
 from models.states import State
 from pipeline.errors import InputError
 from pipeline.notes import Line, change, now, read_lines, reviewer_name, seconds, span_of
@@ -23,13 +24,13 @@ def read_corrections(session: Session) -> pd.DataFrame:
     Raises:
         InputError: the file cannot be read, or a line is not valid.
     """
-    path = session.folder / CORRECTIONS
+    path = session.part(CORRECTIONS)
     rows = []
     for number, line in read_lines(path, NEEDED):
         span = span_of(path, number, line)
         if line["state"] not in {state.value for state in State}:
             known = ", ".join(state.value for state in State)
-            raise InputError(f"{path} line {number}: {line['state']!r} is not a state; choose from {known}")
+            raise InputError(f"{path} line {number}: {quoted(line['state'])} is not a state; choose from {known}")
         rows.append((*span, line["state"], line.get("reviewer") or "", line.get("at") or ""))
     return pd.DataFrame(rows, columns=list(COLUMNS))
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import io
 import math
 import os
 import random
@@ -17,6 +18,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 
+from consent.given import read_text
 from consent.retention import Kind
 from pipeline.errors import InputError
 from pipeline.session import DataDeleted, Session, SessionError
@@ -61,8 +63,7 @@ def read_lines(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, Line]]
         InputError: the file cannot be read, or a line lacks something.
     """
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            lines = list(csv.DictReader(file))
+        lines = list(csv.DictReader(io.StringIO(read_text(path, encoding="utf-8-sig"), newline="")))
     except FileNotFoundError:
         return
     except (OSError, UnicodeDecodeError, csv.Error) as error:
@@ -106,7 +107,7 @@ def change(session: Session, name: str, columns: Sequence[str], rewrite: Callabl
         SessionError: the session is gone, or its folder cannot be written.
         DataDeleted: its tables were deleted, and so is all that is written about them.
     """
-    path = session.folder / name
+    path = session.part(name)
     with _turn(session.folder):
         if Kind.TABLES in Session.open(session.folder).manifest.purged:
             raise DataDeleted(f"{session.folder}: the tables were deleted, as promised to the students")
@@ -124,6 +125,7 @@ def write_lines(path: Path, columns: Sequence[str], lines: Sequence[Line]) -> No
     more = dict.fromkeys(key for line in lines for key in line if key is not None and key not in columns)
     partial = path.with_name(path.name + PARTIAL)
     try:
+        partial.unlink(missing_ok=True)  # a link that waits there would be followed
         with partial.open("w", encoding="utf-8", newline="") as file:
             writer = csv.DictWriter(file, [*columns, *more], restval="", extrasaction="ignore", lineterminator="\n")
             writer.writeheader()

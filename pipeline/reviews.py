@@ -31,7 +31,7 @@ def read_reviews(session: Session) -> pd.DataFrame:
     Raises:
         InputError: the file cannot be read, or a line is not valid.
     """
-    path = session.folder / REVIEWS
+    path = session.part(REVIEWS)
     rows = []
     for number, line in read_lines(path, COLUMNS):
         span = span_of(path, number, line)

@@ -188,10 +188,10 @@ def _write(
     still = set(after.observations["student"])
     with contextlib.suppress(InputError):  # lines nobody can read may be the student's: they are not kept
         read_corrections(session)
-        keep_lines(session.folder / CORRECTIONS, writer.folder / CORRECTIONS, still)
+        keep_lines(session.part(CORRECTIONS), writer.folder / CORRECTIONS, still)
     with contextlib.suppress(InputError):
         read_reviews(session)
-        keep_lines(session.folder / REVIEWS, writer.folder / REVIEWS, still)
+        keep_lines(session.part(REVIEWS), writer.folder / REVIEWS, still)
     counts = {"students": after.students, "events": len(after.events)}
     warning = (
         f"everybody is covered since {who.withdrawal}, in which it is not known who the student is;"
