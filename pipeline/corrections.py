@@ -10,11 +10,11 @@ import pandas as pd
 
 from models.states import Profile, State
 from models.training.states import Lesson
-from pipeline.analyse import interval_s
 from pipeline.cues import seconds
 from pipeline.errors import InputError
 from pipeline.session import CORRECTIONS, Session
 from pipeline.settings import settings_on_record
+from pipeline.streaming import interval_s
 
 COLUMNS = ("start", "end", "student", "state")
 
