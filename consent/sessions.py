@@ -75,7 +75,7 @@ class NotedSessions:
                 if (row.course_id, row.name, row.created) != (course_row.id, name, created):
                     row.deleted_at = utc_now()
                     changed.append(row)
-            known = _find(session, course_row.id, name, created)
+            known = _find(session, course_row.id, name, created) if replacing else None
             if known is None:
                 known = SessionRow(course_id=course_row.id, name=name, created=created, folder=place)
                 session.add(known)
