@@ -8,13 +8,13 @@ reading. Run: ``python -m benchmarks.resume``.
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import random
 import shutil
-import subprocess
-import sys
 import tempfile
 import time
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,10 @@ from pipeline.video import VideoReader
 
 CHANGING = {"created", "stage_seconds"}
 """Fields of the manifest that tell of the run and not of the lecture."""
+
+LIBRARIES = ("av", "mediapipe", "openvino", "torchvision", "ultralytics", "deep_sort_realtime", "typst")
+LIBRARIES += ("pipeline.walk", "reports.report")
+"""Imported once, before any run is forked."""
 
 READ_STAGES = ("detect", "behaviours", "faces")
 """What a run that goes on need not do again."""
@@ -56,30 +60,39 @@ def _frames(video: Path) -> list[float]:
 
 
 class Runs:
-    """``engage run`` of one clip as processes of their own, each into its own folder."""
+    """``engage run`` of one clip as processes of their own, each into its own folder.
+
+    They are forked from a process that has imported the libraries, which would take most of the time of a short clip.
+    """
 
     def __init__(self, clip: Path, work: Path, checkpoint_s: float, words: tuple[str, ...] = ()) -> None:
         self.clip, self.work = clip, work
         settings = work / "settings.yaml"
         settings.write_text(f"checkpoint_s: {checkpoint_s}\n", encoding="utf-8")
         self._words = ("--config", str(settings), "--approved-by", "benchmark", *words)
+        self._context = multiprocessing.get_context("forkserver")
+        self._context.set_forkserver_preload(["engage", *LIBRARIES])
 
-    def start(self, name: str) -> subprocess.Popen[str]:
+    def start(self, name: str) -> ForkServerProcess:
         """Begin a run, or go on with it."""
-        command = [sys.executable, "-m", "engage", "run", str(self.clip), "--out", str(self.work / name), *self._words]
-        database = {"ENGAGE_DATABASE_URL": f"sqlite:///{self.work}/consent.sqlite"}
-        pipes: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
-        return subprocess.Popen(command, cwd=common.ROOT, env=os.environ | database, text=True, **pipes)
+        words = ["run", str(self.clip), "--out", str(self.work / name), *self._words]
+        process = self._context.Process(target=_engage, args=(words, self.work, self._said(name)))
+        process.start()
+        return process
 
-    def finish(self, process: subprocess.Popen[str]) -> None:
-        """Wait for its end.
+    def finish(self, name: str) -> None:
+        """Begin a run or go on with it, and wait for its end.
 
         Raises:
             RuntimeError: it failed.
         """
-        _, said = process.communicate()
-        if process.returncode:
-            raise RuntimeError(f"exit code {process.returncode}: {said}")
+        process = self.start(name)
+        process.join()
+        if process.exitcode:
+            raise RuntimeError(f"exit code {process.exitcode}: {self._said(name).read_text(encoding='utf-8')}")
+
+    def _said(self, name: str) -> Path:
+        return self.work / f"{name}.log"
 
     def session(self, name: str) -> Path:
         """The folder of a whole session."""
@@ -104,15 +117,24 @@ class Runs:
         Pass 1 begins with its first piece, when there is something to go on with.
         """
         process = self.start(name)
-        while process.poll() is None and not (self.rendering(name) if rendering else self.pieces(name)):
+        while process.is_alive() and not (self.rendering(name) if rendering else self.pieces(name)):
             time.sleep(0.01)
-        end = time.perf_counter() + wait_s
-        while process.poll() is None and time.perf_counter() < end:
-            time.sleep(0.005)
-        alive = process.poll() is None
+        process.join(wait_s)
+        alive = process.is_alive()
         process.kill()
-        process.communicate()
+        process.join()
         return alive
+
+
+def _engage(words: list[str], work: Path, said: Path) -> None:
+    """The command line in this process, what it says in a file."""
+    os.environ["ENGAGE_DATABASE_URL"] = f"sqlite:///{work}/consent.sqlite"
+    with said.open("w", encoding="utf-8") as file:
+        for stream in (1, 2):
+            os.dup2(file.fileno(), stream)
+        import engage
+
+        engage.app(words)
 
 
 def measured(runs: Runs, name: str, rendering: bool, wait_s: float, whole: Path) -> dict[str, Any]:
@@ -120,7 +142,7 @@ def measured(runs: Runs, name: str, rendering: bool, wait_s: float, whole: Path)
     hit = runs.kill(name, rendering, wait_s)
     saved, half = runs.pieces(name), sorted(path.name for path in runs.half(name).glob("*"))
     if hit:
-        runs.finish(runs.start(name))
+        runs.finish(name)
     stages = Session.open(runs.session(name)).manifest.stage_seconds
     unlike = differences(whole, runs.session(name))
     shutil.rmtree(runs.work / name)
@@ -144,13 +166,14 @@ def main() -> None:
         runs = Runs(clip, work, args.checkpoint, ("--imgsz", str(args.imgsz), "--blur", "everyone"))
         begun, marks = time.perf_counter(), {}
         process = runs.start("whole")
-        while process.poll() is None:
+        while process.is_alive():
             if runs.pieces("whole"):
                 marks.setdefault("reading", time.perf_counter())
             if runs.rendering("whole"):
                 marks.setdefault("rendering", time.perf_counter())
             time.sleep(0.01)
-        runs.finish(process)
+        if process.exitcode:
+            raise RuntimeError(f"exit code {process.exitcode} of the undisturbed run")
         ended = time.perf_counter()
         spans = marks["rendering"] - marks["reading"], ended - marks["rendering"]
         whole = runs.session("whole")

@@ -37,7 +37,7 @@ from pipeline.session import BOX
 from pipeline.settings import Settings
 from pipeline.smoothing import smooth_boxes
 from pipeline.staff import staff_of
-from pipeline.streaming import Stopwatch, go_through, interval_s
+from pipeline.streaming import Followed, Stopwatch, go_through, interval_s
 from pipeline.video import VideoInfo, VideoReader
 
 
@@ -103,14 +103,37 @@ def analyse(
     Raises:
         VideoError: no frame could be decoded.
     """
-    info, interval = reader.info, interval_s(settings, reader.info.fps)
     watch = Stopwatch()
     if log is None:
         log = ReadingLog(None, "", float_columns(detector.behaviour_names))
     followed = go_through(reader, detector, policy, settings, progress, log, watch)
+    return conclude(reader, followed, log, policy, settings, watch, seat_map)
+
+
+def conclude(
+    reader: VideoReader,
+    followed: Followed,
+    log: ReadingLog,
+    policy: CoverPolicy,
+    settings: Settings,
+    watch: Stopwatch,
+    seat_map: Mapping[str, Zone] | None = None,
+) -> Analysis:
+    """The second half of pass 1, with the lecture known: from what was read to who is who, the tables and the covers.
+
+    Args:
+        reader: has gone through the lecture.
+        followed: whom ``go_through`` found.
+        log: what was read of them.
+        policy, settings, seat_map: as in ``analyse``.
+        watch: told of the time.
+
+    Raises:
+        VideoError: nothing was read, because no frame could be decoded.
+    """
+    info, interval = reader.info, interval_s(settings, reader.info.fps)
     if not len(log):
         raise VideoError(f"{info.name}: no frame could be decoded; export the recording again as MP4")
-
     path = followed.path
     people = people_of(followed.pieces, path, settings, interval)
     everybody = people.person_of

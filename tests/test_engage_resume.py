@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import multiprocessing
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
@@ -258,24 +258,25 @@ def test_a_run_that_ends_well_takes_the_place_of_its_beginning_on_record(countin
 
 @pytest.fixture
 def runs(tmp_path: Path) -> Runs:
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        pytest.skip("runs are forked, as on POSIX")
     work = tmp_path / "runs"
     work.mkdir()
     clip = loop_clip(engage.DEMO, work / "clip.mp4", 6)
     return Runs(clip, work, 1.0, ("--imgsz", "320", "--rate", "4"))
 
 
-@pytest.mark.skipif(os.name != "posix", reason="kill -9 as on POSIX")
 @pytest.mark.slow
 def test_killed_in_each_pass_the_session_is_that_of_an_undisturbed_run(runs: Runs):
     """One run, killed at a drawn moment of pass 1 and again in pass 2, with the real detector and readers."""
     rng = np.random.default_rng(SEED)
-    runs.finish(runs.start("whole"))
+    runs.finish("whole")
     assert runs.kill("killed", rendering=False, wait_s=rng.uniform(0, 0.5))
     saved = runs.pieces("killed")
     assert saved
     assert not list(find_sessions(runs.work / "killed"))
     assert runs.kill("killed", rendering=True, wait_s=rng.uniform(0, 0.2))
     assert runs.pieces("killed") >= saved
-    runs.finish(runs.start("killed"))
+    runs.finish("killed")
     assert differences(runs.session("whole"), runs.session("killed")) == []
     assert [path.name for path in (runs.work / "killed").iterdir()] == ["clip"]
