@@ -151,9 +151,13 @@ def conclude(
         empty_seats(rows[rows["track"].isin(list(sitting))], policy, path, limits, interval)
     )
     hidden, student_of = split_opted_out(rows, sitting, policy, path)
-    observations = fill_gaps(
-        of_students(in_room[~hidden], people.parts(student_of)), frames_seen, times, settings.max_fill_s
-    )
+    to_cover, glimpses = rows_to_cover(rows, hidden, sitting | teaching, everybody, policy)
+    covers = covers_of(to_cover, people.parts(), settings, glimpses)
+    del to_cover
+    staff_boxes = _boxes_of(rows[~hidden], teaching)
+    observations = of_students(in_room[~hidden], people.parts(student_of))
+    del rows, in_room, hidden  # each is as large as the table in the end
+    observations = fill_gaps(observations, frames_seen, times, settings.max_fill_s)
     observations = complete_head_boxes(in_own_scene(observations, path))
     observations["motion"] = add_motion(observations)
     observations = smooth_boxes(observations, settings.smooth_s)
@@ -167,8 +171,8 @@ def conclude(
         for one in sorted(set(student_of.values()) - set(number)):  # never seen in the first picture
             number[one] = max(number.values(), default=0) + 1
         observations, events, in_first = (renumbered(one, number) for one in (observations, events, in_first))
-    to_cover, glimpses = rows_to_cover(rows, hidden, sitting | teaching, everybody, policy)
-    covers = covers_of(to_cover, people.parts(), settings, glimpses)
+    seats = plan_of(in_first, (info.width, info.height), seat_map, policy.zones)
+    del in_first
     cues = seconds(observations, reader.duration, interval, settings.cues)
     states = posterior(cues, settings.profile, settings.states, interval)
     warnings = [*reader.warnings, *doubts(policy), *too_few(len(set(sitting.values())), settings.students)]
@@ -188,8 +192,8 @@ def conclude(
         students=len(set(student_of.values())),
         warnings=warnings,
         policy=policy,
-        seats=plan_of(in_first, (info.width, info.height), seat_map, policy.zones),
-        staff=_boxes_of(rows[~hidden], teaching),
+        seats=seats,
+        staff=staff_boxes,
         camera=path,
         stage_seconds=watch.seconds,
     )
