@@ -34,6 +34,7 @@ from consent.policy import (
 )
 from consent.retention import Kind
 from models.states import Profile
+from pipeline.errors import kept_by
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -64,11 +65,11 @@ class Door(TyperGroup):
             return super().invoke(ctx)
         except (KeyboardInterrupt, Exception) as error:
             if interrupted(error):
-                say("stopped", "nothing half-written is left; run the same command to start again")
+                say("stopped", closing_words(error))
                 raise typer.Exit(1) from None
             if (code := foreseen(error)) is None:
                 raise
-            say("error", str(error))
+            say("error", in_words(error))
             raise typer.Exit(code) from None
 
 
@@ -84,6 +85,18 @@ def foreseen(error: BaseException) -> int | None:
     """The exit code of a failure raised by a room for the user (see pipeline/errors.py), else ``None``."""
     ours = type(error).__module__.partition(".")[0] in ROOMS
     return getattr(error, "exit_code", None) if ours else None
+
+
+def closing_words(error: BaseException) -> str:
+    """What a run that was stopped leaves behind."""
+    if (kept := kept_by(error)) is None:
+        return "nothing half-written is left; run the same command to start again"
+    return f"what was analysed is kept; run the same command to go on, or delete {kept}"
+
+
+def in_words(error: BaseException) -> str:
+    """A failure that a room foresaw, and what it leaves behind."""
+    return f"{error}" if kept_by(error) is None else f"{error}; {closing_words(error)}"
 
 
 def say(kind: str, sentence: str) -> None:
@@ -313,7 +326,7 @@ def _run(
             code = foreseen(error)
             if code is None or len(videos) == 1 or interrupted(error):
                 raise
-            say("error", str(error))
+            say("error", in_words(error))
             worst = worst or code
         else:
             worst = print_summary(session) or worst
@@ -333,6 +346,14 @@ class Permission:
     withdrawals: tuple[str, ...] | None = None
     """Ids of those on record then; ``None`` where the registry was not asked (the demo)."""
     purposes: tuple[Purpose, ...] = ()
+
+    def begin(self, name: str, folder: Path) -> None:
+        """Note in the registry where a session of a course is being made: a run that never ends leaves readings."""
+        from consent.registry import Registry
+
+        if self.withdrawals is not None and self.course:
+            with Registry.open() as registry:
+                registry.sessions.begin(self.course, name, folder)
 
     def note(self, session: Session) -> None:
         """Note in the registry where a session of a course lies, so that a withdrawal finds it.
@@ -395,7 +416,9 @@ def process(
     from reports.report import write_report
 
     name = session_id(reader.path, permission.course)
-    with open_session(out, name, overwrite=overwrite) as writer:
+    with open_session(out, name, overwrite=overwrite, resume=True) as writer:
+        if reader.info.duration is None or reader.info.duration >= settings.checkpoint_s:
+            permission.begin(name, writer.final)
         walk(
             reader,
             writer,

@@ -141,7 +141,7 @@ class SessionRow(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     course_id: Mapped[int] = mapped_column(ForeignKey("courses.id"), index=True)
     name: Mapped[str] = mapped_column(doc="id in the manifest")
-    created: Mapped[str] = mapped_column(String(40), doc="as in the manifest; tells two sessions of one name apart")
+    created: Mapped[str] = mapped_column(String(40), doc="as in the manifest; empty of one only begun")
     folder: Mapped[str] = mapped_column(Text, doc="absolute path; changed when the session is found elsewhere")
     recorded_at: Mapped[datetime] = mapped_column(_UtcDateTime, default=utc_now)
     deleted_at: Mapped[datetime | None] = mapped_column(_UtcDateTime)

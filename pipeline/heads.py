@@ -6,6 +6,7 @@ faces found teach about a student is used where none is found, and the head netw
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import cv2
@@ -113,6 +114,21 @@ class HeadReader:
             np.where((found | sure)[:, None], heads, np.nan),
             np.where(sure[:, None], pose, np.nan),
         )
+
+    def state(self) -> dict[str, np.ndarray]:
+        """What is remembered, as arrays; ``restore`` takes it back."""
+        return {
+            "tracks": np.array(list(self._places), np.int64),
+            "places": np.array(list(self._places.values()), float).reshape(-1, 4),
+            "class_place": self._class_place,
+            "sightings": np.array(self._sightings),
+        }
+
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
+        """Remember what another reader did when it gave its ``state``."""
+        self._places = dict(zip(state["tracks"].tolist(), state["places"], strict=True))
+        self._class_place = state["class_place"]
+        self._sightings = int(state["sightings"])
 
     def _remember(self, track: int, place: np.ndarray) -> None:
         past = self._places.get(track, place)

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 from models.states import Profile
 from models.training.states import Lesson
-from pipeline.analyse import interval_s
 from pipeline.corrections import read_corrections
 from pipeline.cues import seconds
 from pipeline.errors import InputError
 from pipeline.session import CORRECTIONS, Session
 from pipeline.settings import settings_on_record
+from pipeline.streaming import interval_s
 
 
 def one_profile(sessions: Sequence[Session]) -> Profile:

@@ -82,13 +82,16 @@ class Purge:
         noted = self._registry.sessions.of_course(None)
         there = [one.folder.resolve() for one in noted if _is_session(one.folder)]
         folders = list(folders)
-        for folder in dict.fromkeys([*folders, *(one.parent for one in there)]):
+        begun = [one.folder.parent for one in noted if not one.whole and one.folder.parent.is_dir()]
+        for folder in dict.fromkeys([*folders, *(one.parent for one in there), *begun]):
             self._leftovers(folder)
         found = [path.resolve() for folder in folders for path in find_sessions(folder)]
         for session in sorted({*found, *there}):
             with self._going_on():
                 self._session(session, noted)
-        self.missing = [one.folder for one in noted if not _is_session(one.folder) and one not in self._met]
+        self.missing = [
+            one.folder for one in noted if one.whole and not _is_session(one.folder) and one not in self._met
+        ]
 
     def _leftovers(self, folder: Path) -> None:
         for leftover in retention.leftovers(folder):

@@ -79,6 +79,8 @@ def search(course: str, noted: Iterable[NotedSession], folders: Sequence[Path], 
         elif course_key(session.manifest.course) == course_key(course):
             found.sessions.append(place)
     for one in noted:
+        if not one.whole:  # what it left is gone by now
+            continue
         known = opened.get(one.folder.resolve())
         if known is not None and _is(known, one):
             continue

@@ -76,6 +76,11 @@ class Settings(BaseModel):
         description="s (standard deviation) over which students' boxes are steadied once motion has been read from"
         " them; 0 leaves them as detected",
     )
+    checkpoint_s: float = Field(
+        60.0,
+        gt=0,
+        description="s of the lecture after which what was read is saved, so that a run that was stopped goes on there",
+    )
     video_quality: int = Field(23, ge=0, le=51, description="x264 constant rate factor; lower is larger and finer")
     video_preset: Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium"] = Field(
         "veryfast", description="x264's trade of time for size"

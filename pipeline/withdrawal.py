@@ -15,7 +15,7 @@ import pandas as pd
 
 from consent import retention
 from consent.policy import Blur, CoverPolicy
-from pipeline.analyse import Analysis, interval_s
+from pipeline.analyse import Analysis
 from pipeline.anonymise import regions_to_cover
 from pipeline.audit import WHOLE_PICTURE, Audit, audit, read_audit, with_earlier_leaks
 from pipeline.corrections import read_corrections
@@ -46,6 +46,7 @@ from pipeline.session import (
 )
 from pipeline.settings import Settings, settings_on_record
 from pipeline.store import SessionWriter, clear_leftovers, open_session
+from pipeline.streaming import interval_s
 from pipeline.video import VideoInfo, VideoReader
 from pipeline.walk import Score
 
