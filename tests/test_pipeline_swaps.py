@@ -12,7 +12,7 @@ from pipeline.camera import View
 from pipeline.camera_path import CameraPath
 from pipeline.identity import people_of, swap_warnings, with_doubts
 from pipeline.observations import in_contract_order
-from pipeline.session import DOUBTFUL, OBSERVATION_COLUMNS
+from pipeline.session import DOUBTFUL, EXTRA_COLUMNS, OBSERVATION_COLUMNS
 from pipeline.settings import Settings
 from pipeline.swaps import SwapSettings, settle_swaps
 from pipeline.tracklets import Tracklet, TrackletBook
@@ -136,8 +136,8 @@ def test_from_tracks_to_marked_rows() -> None:
 
 @pytest.mark.parametrize("doubtful", [[], [(7, 0.0, 100.0)]])
 def test_where_nothing_is_in_doubt_there_is_no_column(doubtful) -> None:
-    rows = pd.DataFrame({name: [0.0] for name in OBSERVATION_COLUMNS})
+    rows = pd.DataFrame({name: [0.0] for name in (*OBSERVATION_COLUMNS, *EXTRA_COLUMNS)})
     left = with_doubts(rows, rows["student"], doubtful)
     assert DOUBTFUL not in left
     assert swap_warnings(left) == []
-    assert tuple(in_contract_order(left)) == OBSERVATION_COLUMNS
+    assert tuple(in_contract_order(left)) == (*OBSERVATION_COLUMNS, *EXTRA_COLUMNS)
