@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from dashboard.charts import binned, states_chart
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from test_pipeline_corrections import HEAD, session
@@ -18,7 +19,6 @@ from test_reports_report import blocks, simulated_session, table_under
 from typer.testing import CliRunner
 
 import pipeline.render
-from dashboard.charts import binned, states_chart
 from engage import app, scorer
 from models.state_model import StateSettings, posterior
 from models.states import INFERRED_EMOTION, UNSEEN, Profile, State
