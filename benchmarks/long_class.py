@@ -27,6 +27,8 @@ WIDTH, HEIGHT, COLUMNS = 1280, 720, 10
 RATE = 5.0
 TRACK_S = 600.0
 PIECE_S = 60.0
+SIGHTINGS_EVERY = 10
+"""Frames from one to the next that tracks are told of: what they leave has a fixed size, and this takes the time."""
 UNSEEN = 1 / 3
 NAMES = tuple(BEHAVIOURS)
 
@@ -66,10 +68,11 @@ def make_class(folder: Path, students: int, hours: float, seed: int) -> tuple[Le
     for begin in np.arange(0, hours * 3600, PIECE_S):
         piece = _piece(begin, seats, columns, rng)
         log.save(piece, {})
-        for one in piece.one_by_one():
-            t, boxes = float(one.times[0]), one.people.boxes_xyxy
+        for number, one in enumerate(piece.one_by_one()):
+            t = float(one.times[0])
             path.add(t, STILL)
-            book.add(t, one.tracks, boxes, one.people.scores, looks)
+            if number % SIGHTINGS_EVERY == 0:
+                book.add(t, one.tracks, one.people.boxes_xyxy, one.people.scores, looks)
     return Lecture(hours * 3600), Followed({0: list(book)}, path), log
 
 
