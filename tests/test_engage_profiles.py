@@ -10,15 +10,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from dashboard.charts import binned, states_chart
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from test_pipeline_corrections import HEAD, session
+from test_pipeline_lessons import HEAD, session
 from test_pipeline_render import annotated, classroom, noise
 from test_reports_report import blocks, simulated_session, table_under
 from typer.testing import CliRunner
 
 import pipeline.render
+from dashboard.player import Shown, binned, packed
 from engage import app, scorer
 from models.state_model import StateSettings, posterior
 from models.states import INFERRED_EMOTION, UNSEEN, Profile, State
@@ -27,6 +27,7 @@ from pipeline.cues import CueSettings, seconds
 from pipeline.session import BOX, EXTRA_COLUMNS, FACE_CUES, HEAD_BOX, HEAD_POSE, Session
 from reports.formula import session_shares
 from reports.report import report_content
+from reports.ribbons import ribbons
 
 RATE = 5
 
@@ -122,8 +123,9 @@ def test_observable_shows_no_inner_state_in_session_video_report_and_dashboard(r
         content = report_content(recorded)
         shown += [row[0] for row in table_under(content, "The engagement index")]
         shown += [one["svg"] + one["alt"] for one in blocks(content) if one["kind"] == "figure"]
-        chart = states_chart(binned(engagement, length), recorded.state_names, length)
-        shown.append(json.dumps(chart.to_dict(), default=str))
+        timeline, single = binned(engagement, length), ribbons(recorded.states, length, 1)
+        page = Shown("s", length, recorded.manifest.profile.states, None, bins=timeline, ribbons=single)
+        shown.append(json.dumps(packed(page)))
         texts: list[str] = []
         drawn, label = pipeline.render.put_text, pipeline.render._label
         patch.setattr(
