@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from consent.roles import Role
+from consent.policy import Role
 
 
 def role(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from enum import Enum
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -13,18 +12,10 @@ from consent import log
 from consent.courses import checked_name, known_course
 from consent.database import Database
 from consent.errors import ConsentError, RegistryError
+from consent.policy import Role
 from consent.tables import CourseRow, RoleRow, utc_now
 
-
-class Role(str, Enum):
-    """What an account may see."""
-
-    ADMINISTRATOR = "administrator"
-    """Everything, of all courses."""
-    INSTRUCTOR = "instructor"
-    """Everything of some courses."""
-    VIEWER = "viewer"
-    """The class of some courses, no single student."""
+__all__ = ["Account", "Role", "Roles", "account_key"]
 
 
 @dataclass(frozen=True)
