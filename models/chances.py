@@ -24,7 +24,7 @@ def _cue(signs: tuple[str, ...], rows: dict[Way, tuple[float, ...]]) -> None:
 
 
 # Where the head points. FineEdu (lower, aside or around, lift): attentive 0.00 0.47 0.53, distracted without a phone
-# 0.12 0.69 0.19 and with one 0.85 0.14 0.01, discussing 0.31 0.67 0.02, taking notes 0.85 0.14 0.01, bored (asleep or
+# 0.12 0.67 0.20 and with one 0.85 0.14 0.01, discussing 0.31 0.67 0.02, taking notes 0.85 0.14 0.01, bored (asleep or
 # yawning) 0.63 0.21 0.16. There aside is by the picture: those who look at the board from the side count, which a
 # direction relative to the seat's own does not. Lowered, half way down, is where a propped or slumped head is; a
 # notebook lies 25 deg and more below the board. Writers look up to the board every few seconds. Confused students were
