@@ -124,7 +124,7 @@ def _player(
             sure=wanted.sure,
         ),
         key,
-        lambda: _asked(name, session, visitor, player.asked(key)),
+        lambda: _asked(name, session, access.visitor(), player.asked(key)),
     )
 
 
@@ -134,12 +134,17 @@ def _asked(name: str, session: Session, visitor: Visitor, what: dict[str, Any]) 
         start, end, student = float(what["start"]), float(what["end"]), int(what["student"])
     except (KeyError, TypeError, ValueError):
         return
-    if student not in students.opened(name) or not visitor.may_change:
+    if student not in students.opened(name) or not _may(session, visitor):
         return
     try:
         correct(session, start, end, student, str(what.get("state")), reviewer.name_of(visitor))
     except (SessionError, InputError) as error:
         moments.tell(str(error))
+
+
+def _may(session: Session, visitor: Visitor) -> bool:
+    """Asked at the click: a role may have been revoked since the page was drawn."""
+    return visitor.may_change and visitor.sees(session.manifest.course)
 
 
 def _written(name: str, session: Session, visitor: Visitor, corrections: pd.DataFrame) -> None:
@@ -152,7 +157,7 @@ def _written(name: str, session: Session, visitor: Visitor, corrections: pd.Data
         disabled=mine.empty,
         icon=":material/undo:",
         width="stretch",
-        on_click=lambda: _undo(session, reviewer.name_of(visitor)),
+        on_click=lambda: _undo(session, access.visitor()),
     )
     shown = corrections[corrections["student"].isin(students.opened(name))].iloc[::-1]
     if shown.empty:
@@ -177,9 +182,11 @@ def _written(name: str, session: Session, visitor: Visitor, corrections: pd.Data
     )
 
 
-def _undo(session: Session, who: str) -> None:
+def _undo(session: Session, visitor: Visitor) -> None:
+    if not _may(session, visitor):
+        return
     try:
-        take_back(session, who)
+        take_back(session, reviewer.name_of(visitor))
     except (SessionError, InputError) as error:
         moments.tell(str(error))
 

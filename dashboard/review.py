@@ -54,7 +54,7 @@ def _numbers(session: Session) -> None:
                 else "",
                 coverage=texts.percent(engagement.coverage),
                 students=made.counts.students,
-                spans=made.counts.events,
+                spans=words.UNUSUAL.format(count=made.counts.events) if made.counts.events != 1 else words.ONE_UNUSUAL,
             ),
             help=f"{texts.ENGAGEMENT_HELP} {texts.COVERAGE_HELP}",
             width="content",
@@ -103,7 +103,7 @@ def _player(name: str, session: Session, visitor: Visitor, wanted: moments.Filte
             sure=wanted.sure,
         ),
         key,
-        lambda: _asked(name, session, visitor, player.asked(key)),
+        lambda: _asked(name, session, access.visitor(), player.asked(key)),  # a role may have been revoked since
     )
     if bins is not None:
         st.caption(words.TIMELINE_HELP)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-NUMBERS = "**Engagement {index}**{interval} · **coverage {coverage}** · {students} students · {spans} unusual spans"
+NUMBERS = "**Engagement {index}**{interval} · **coverage {coverage}** · {students} students · {spans}"
+UNUSUAL, ONE_UNUSUAL = "{count} unusual spans", "1 unusual span"
 INTERVAL = " (95% interval {low} to {high})"
 APPROVAL = "Approval"
 ANALYSED = "Analysed"
