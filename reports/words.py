@@ -29,8 +29,8 @@ SHARE: Final = (
     " 2015)."
 )
 LIMITS: Final = (
-    "The states are readings of head, face, hands, desk and posture by written rules. The rules’ numbers are conventions"
-    " with sources; they were not fitted, and not validated against what students thought or learned.",
+    "The states are readings of head, face, hands, desk and posture by written rules. The rules’ numbers are"
+    " conventions with sources; they were not fitted, and not validated against what students thought or learned.",
     "The index is a convention, not a grade and not a measure of learning. Compare a class with itself over one"
     " lecture, rather than courses, rooms or people; small differences mean nothing.",
     "Unseen is not disengaged: it means hidden, out of the picture, or too small to tell. Where coverage is low, trust"
