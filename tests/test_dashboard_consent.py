@@ -15,6 +15,7 @@ from lectures import lecture, zone
 from streamlit.testing.v1 import AppTest
 from visiting import visit, words
 
+from consent.courses import LONGEST_NAME
 from consent.policy import Approval, Purpose, Zone
 from consent.registry import Registry
 from consent.retention import Kind
@@ -308,9 +309,10 @@ def test_a_hundred_lectures(open_page, registry, folder, make_session):
 @pytest.mark.parametrize("text", NASTY, ids=range(len(NASTY)))
 def test_names_are_shown_letter_by_letter(open_page, registry, folder, make_session, text):
     printed = "".join(one for one in text if one.isprintable())
+    known = printed[:LONGEST_NAME]  # the record takes no longer ones, sessions do
     seated(make_session(folder, course=printed))
-    registry.approve(printed, printed, TODAY)
-    registry.students.enter(printed, printed)
+    registry.approve(known, known, TODAY)
+    registry.students.enter(known, known)
     for part in (said.APPROVALS, said.SEATS, said.WITHDRAWALS, said.FORMS):
         page = open_page(part, f"student {printed}")
         shown = words(page)

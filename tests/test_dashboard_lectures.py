@@ -125,7 +125,9 @@ def test_a_lecture_nobody_attended_or_whose_tables_are_gone_keeps_its_row(folder
     (gone / MANIFEST).write_text(json.dumps({**manifest, "purged": {Kind.TABLES.value: "2026-01-01"}}))
     (gone / ENGAGEMENT).unlink()
     withheld = make_session(folder, "few", engagement={"mean": None, "coverage": 0.9, "withheld_seconds": 30})
-    (withheld / ENGAGEMENT).write_text("scope,t,student,engagement,coverage\nclass,0,,,1\n")
+    (withheld / ENGAGEMENT).write_text(
+        "scope,t,student,engagement,coverage,students_seen,minutes_seen\nclass,0,,,1,3,\n"
+    )
     torn = make_session(folder, "torn table")
     (torn / ENGAGEMENT).write_bytes(b"\xff\x00")
     page = open_page(folder)
