@@ -140,7 +140,9 @@ def test_a_click_on_a_lecture_leads_to_its_report_and_the_choice_is_kept(address
     sync_api.expect(page.get_by_text(re.compile("^1 of "))).to_be_visible()
     page.wait_for_timeout(1500)  # the table is painted after the words about it
     table.click(position={"x": 120, "y": 55})
-    page.get_by_role("link", name=report.PREVIEW).last.click()
+    links = page.get_by_role("link", name=report.PREVIEW)
+    sync_api.expect(links).to_have_count(2)  # the menu's, and once a lecture is chosen its own
+    links.last.click()
     page.wait_for_url("**/report?session=lecture")
     page.get_by_role("link", name="Method").first.click()
     page.wait_for_url("**/method?session=lecture")
