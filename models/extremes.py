@@ -14,7 +14,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import minimize
-from scipy.stats import genpareto
 
 LEVEL_QUANTILE = 0.9
 """Of all scores: a level above which there are enough peaks and the tail is one already."""
@@ -62,13 +61,36 @@ class Tail:
         """
         if per_hour >= self.per_hour:
             return self.level
-        return self.level + float(genpareto.isf(per_hour / self.per_hour, self.shape, scale=self.scale))
+        return self.level + float(excess_of(per_hour / self.per_hour, self.scale, self.shape))
 
     def rate(self, value: float) -> float:
         """Peaks above a value in an hour; for one below ``level`` as if the tail began there."""
         if value >= self.level:
-            return self.per_hour * float(genpareto.sf(value - self.level, self.shape, scale=self.scale))
+            return self.per_hour * float(np.exp(log_survival(np.array(value - self.level), self.scale, self.shape)))
         return self.per_hour * float(np.exp(min((self.level - value) / self.scale, 50.0)))
+
+
+# The generalised Pareto distribution, as in ``scipy.stats.genpareto``, whose import alone takes as long as all of this.
+
+
+def log_survival(excess: np.ndarray, scale: float, shape: float) -> np.ndarray:
+    """Log of the chance that an excess (any shape, ≥ 0) is exceeded (Coles 2001, equation 4.2); -inf past the end."""
+    z = np.asarray(excess, float) / scale
+    if shape == 0:
+        return -z
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(1 + shape * z > 0, -np.log1p(np.maximum(shape * z, -1.0)) / shape, -np.inf)
+
+
+def log_density(excess: np.ndarray, scale: float, shape: float) -> np.ndarray:
+    """Log of the density of excesses; -inf past the end."""
+    return (1 + shape) * log_survival(excess, scale, shape) - np.log(scale)
+
+
+def excess_of(chance: np.ndarray | float, scale: float, shape: float) -> np.ndarray:
+    """The excess that is exceeded with a chance in (0, 1]: the inverse of ``log_survival``."""
+    logs = np.log(chance)
+    return scale * (-logs if shape == 0 else np.expm1(-shape * logs) / shape)
 
 
 def runs(high: np.ndarray, join: int) -> list[tuple[int, int]]:
@@ -133,13 +155,13 @@ def _fit(excess: np.ndarray, prior: Tail) -> tuple[float, float]:
         return prior.scale, prior.shape
     known = len(excess) - min(max(1, round(CENSORED * len(excess))), MOST_CENSORED)
     seen, bar, beyond = excess[:known], excess[known], len(excess) - known
-    expected = genpareto.ppf((np.arange(20) + 0.5) / 20, prior.shape, scale=prior.scale)
+    expected = excess_of((np.arange(20) + 0.5) / 20, prior.scale, prior.shape)
 
     def unlikely(parameters: np.ndarray) -> float:
         scale, shape = np.exp(parameters[0]), LEAST_SHAPE + (MOST_SHAPE - LEAST_SHAPE) / (1 + np.exp(-parameters[1]))
-        logs = genpareto.logpdf(seen, shape, scale=scale).sum()
-        logs += beyond * genpareto.logsf(bar, shape, scale=scale)
-        logs += PRIOR_PEAKS * genpareto.logpdf(expected, shape, scale=scale).mean()
+        logs = log_density(seen, scale, shape).sum()
+        logs += beyond * log_survival(bar, scale, shape)
+        logs += PRIOR_PEAKS * log_density(expected, scale, shape).mean()
         logs -= 0.5 * ((shape - prior.shape) / SHAPE_DEVIATION) ** 2
         return float(-logs) if np.isfinite(logs) else 1e12
 

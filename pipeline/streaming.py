@@ -7,7 +7,7 @@ through the pictures, which takes a small part of the time, and goes on reading 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
@@ -33,7 +33,10 @@ from pipeline.zones import heads_in_seats
 
 
 class Stopwatch:
-    """Wall time per stage; ``lap`` books the time since the last lap."""
+    """Wall time per stage; ``lap`` books the time since the last lap.
+
+    What goes on beside in threads is booked only as far as it is waited for.
+    """
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
@@ -104,17 +107,19 @@ def _go_through(
         return view, followed.follow(frame.t, view, found, looks)
 
     with (
-        # closed at the end: the reader cannot be while the thread ahead is in it
-        closing(prefetch(reader.frames(settings.rate), depth=2 * settings.detect.batch)) as frames,
         PersonReader(*readers, device=choose_device(settings.device)) as people,
+        # closed at the end: the reader cannot be while the threads ahead are in it
+        closing(prefetch(reader.frames(settings.rate), depth=2 * settings.detect.batch)) as frames,
+        # the next students are looked for while these are read
+        closing(prefetch(_detected(frames, settings.detect.batch, detector, len(log)), depth=1)) as batches,
         progress.stage("Analyse", info.frames) as advance,
     ):
         watch.lap("start")
         known, left, last_index = log.one_by_one(), len(log), -1
         if left:
             people.restore(log.state)
-        for batch in _batches(frames, settings.detect.batch):
-            watch.lap("decode")
+        for batch, found_in in batches:
+            watch.lap("decode" if left else "detect")
             if left:
                 before = list(islice(known, len(batch)))
                 left -= len(before)
@@ -127,8 +132,6 @@ def _go_through(
                     people.pass_by(frame.image, view)
                     watch.lap("track")
             else:
-                found_in = detector.detect([frame.image for frame in batch])
-                watch.lap("detect")
                 for frame, found in zip(batch, found_in, strict=True):
                     view, tracks = follow(frame, found)
                     watch.lap("track")
@@ -163,6 +166,10 @@ def never_kept(profile: Profile) -> tuple[str, ...]:
     return INNER_READINGS if profile is Profile.OBSERVABLE else ()
 
 
-def _batches(frames: Iterator[Frame], size: int) -> Iterator[list[Frame]]:
+def _detected(
+    frames: Iterator[Frame], size: int, detector: Detector, known: int
+) -> Generator[tuple[list[Frame], list[Detections]], None, None]:
+    """``size`` frames at a time with the people of each; nobody is looked for in the first ``known`` frames."""
     while batch := list(islice(frames, size)):
-        yield batch
+        known -= len(batch)
+        yield batch, [] if known > -len(batch) else detector.detect([frame.image for frame in batch])

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import genpareto
 
-from models.extremes import Tail, fit_tail, peaks_above, runs
+from models.extremes import Tail, excess_of, fit_tail, log_density, log_survival, peaks_above, runs
 
 PRIOR = Tail(level=1.0, scale=0.5, shape=0.0, per_hour=100.0)
 
@@ -97,3 +97,13 @@ def test_an_extraordinary_event_does_not_lift_the_bar_over_the_next():
     spoilt[100:107] = 1e6
     plain, lifted = (fit_tail([scores], 3, PRIOR).threshold(1.0) for scores in (ordinary, spoilt))
     assert lifted == pytest.approx(plain, rel=0.25)
+
+
+@given(st.sampled_from([-0.4, -0.1, 0.0, 1e-9, 0.3]), st.floats(0.01, 100), st.floats(0, 20))
+def test_the_distribution_is_that_of_scipy(shape: float, scale: float, z: float) -> None:
+    excess = np.array([0.0, z * scale])
+    with np.errstate(divide="ignore"):
+        assert np.allclose(log_survival(excess, scale, shape), genpareto.logsf(excess, shape, scale=scale))
+        assert np.allclose(log_density(excess, scale, shape), genpareto.logpdf(excess, shape, scale=scale))
+    chance = np.array([1e-6, 0.3, 1.0])
+    assert np.allclose(excess_of(chance, scale, shape), genpareto.isf(chance, shape, scale=scale))

@@ -220,7 +220,7 @@ def test_readings_that_are_not_of_these_pictures_are_not_used(
     log, detector = log_in(tmp_path), Wanderers()
     batch = 4 if wrong == "another batch" else 1
     through(clip, log, detector, batch)
-    assert detector.seen == list(range(FRAMES))
+    assert detector.seen[-FRAMES:] == list(range(FRAMES))  # one batch may have been looked at ahead before
     assert log.table().equals(undisturbed[batch][0])
 
 
