@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from models.errors import ModelFileError
 from models.extremes import Tail, fit_tail, runs
+from models.fitting import one_thread
 from models.scorer import Scorer
 from models.windows import CUES, Departures, departures, windows
 
@@ -136,8 +137,9 @@ def score_seconds(places: pd.DataFrame, settings: AnomalySettings, prior: Prior 
                 f" {settings.window_s}"
             )
         known = np.concatenate([known, prior.rows])
-    scorer = Scorer(seed=settings.seed).fit(known)
-    scores = np.concatenate([scorer.score(rows[at : at + CHUNK]) for at in range(0, len(rows), CHUNK)])
+    with one_thread():
+        scorer = Scorer(seed=settings.seed).fit(known)
+        scores = np.concatenate([scorer.score(rows[at : at + CHUNK]) for at in range(0, len(rows), CHUNK)])
     values = np.full(made.seen.shape, np.nan)
     values[where[:, 0], where[:, 1]] = scores
     return Scores(made, rows, where, _lasting(values, settings.min_s), scorer)

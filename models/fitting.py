@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import torch
@@ -33,6 +35,18 @@ class FitSettings:
     free_bits: float = 0.05
     drop: float = 0.0
     seed: int = 0
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Torch computes in one thread: the networks here are so small that waking others takes longer than the work, and
+    on a busy machine many times as long. Results are then the same on any number of cores, too."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def build(make: type[Model], seed: int, *arguments: object, **more: object) -> Model:
