@@ -209,7 +209,7 @@ def audit(
     """
     from consent.registry import Registry
     from pipeline.audit import AuditSettings, audit_session
-    from pipeline.progress import Bars
+    from pipeline.progress_file import shown
     from pipeline.session import AuditResult, Session
     from reports.report import write_report
 
@@ -218,7 +218,7 @@ def audit(
     asked = Blur.EVERYONE if everyone else Blur.OPTED_OUT
     with Registry.open() as registry:
         policy = cover_policy(asked, registry.opt_outs(opened.manifest.course))
-    with Bars(console) as bars:
+    with shown(console) as bars:
         checked = audit_session(opened, policy, AuditSettings(rate=rate), bars)
     if Kind.TABLES not in opened.manifest.purged:
         write_report(Session.open(session))  # it has a line about the check
@@ -254,7 +254,7 @@ def withdraw(
     from consent.registry import Registry
     from pipeline.clearing import Picked, clear
     from pipeline.errors import InputError
-    from pipeline.progress import Bars
+    from pipeline.progress_file import shown
     from pipeline.search import Originals
     from pipeline.stopping import Stop
     from pipeline.withdrawal import Remake
@@ -270,7 +270,7 @@ def withdraw(
     remake = Remake(lambda manifest: scorer(manifest.config), write_report)
     with Registry.open() as registry:
         withdrawal = registry.withdrawals.begin(course, student)
-        with Bars(console, stop) as bars:
+        with shown(console, stop) as bars:
             cleared = clear(withdrawal, registry.sessions.of_course(course), folders, kept, remake, bars, picked)
         for noted, folder in cleared.found.moved:
             registry.sessions.moved(noted, folder)
@@ -299,7 +299,7 @@ def _run(
 ) -> None:
     """Process lectures one after another; one that fails does not stop the rest, but decides the exit code."""
     from pipeline.detect import UltralyticsDetector
-    from pipeline.progress import Bars
+    from pipeline.progress_file import shown
     from pipeline.stopping import Stop
     from pipeline.video import VideoReader
 
@@ -311,7 +311,7 @@ def _run(
             with VideoReader(video) as reader:
                 # only once a video is known to be readable: loading takes seconds
                 detector = detector or UltralyticsDetector(settings.detect, settings.device)
-                with Bars(console, stop) as bars:
+                with shown(console, stop) as bars:
                     session = process(
                         reader,
                         detector,
@@ -506,8 +506,8 @@ def train_states(
     from rich.table import Table
 
     from models.training.states import as_yaml, train
-    from pipeline.corrections import lessons_of, one_profile
     from pipeline.files import user_file, write_whole
+    from pipeline.lessons import lessons_of, one_profile
     from pipeline.session import Session
     from pipeline.settings import read_settings
 
@@ -529,6 +529,7 @@ app.command()(pipeline.commands.purge)
 app.command()(pipeline.unusual_commands.similar)
 models.commands.train.command("anomaly")(pipeline.unusual_commands.train_anomaly)
 app.command()(dashboard.commands.dashboard)
+app.command(hidden=True)(dashboard.commands.work)
 app.command()(models.commands.info)
 app.add_typer(consent.commands.app, name="consent")
 app.add_typer(models.commands.train, name="train")

@@ -170,6 +170,35 @@ class RetentionRow(Base):
     recorded_at: Mapped[datetime] = mapped_column(_UtcDateTime, default=utc_now)
 
 
+class RoleRow(Base):
+    """What an account of the dashboard may see of one course; ``course_id`` is ``None`` where that is all courses."""
+
+    __tablename__ = "roles"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    account: Mapped[str] = mapped_column(Text, index=True, doc="in the form in which accounts are compared")
+    role: Mapped[str] = mapped_column(String(32))
+    course_id: Mapped[int | None] = mapped_column(ForeignKey("courses.id"))
+    recorded_at: Mapped[datetime] = mapped_column(_UtcDateTime, default=utc_now)
+    revoked_at: Mapped[datetime | None] = mapped_column(_UtcDateTime)
+
+
+class AccessRow(Base):
+    """A look at one student in the dashboard, or a refusal; the details are forgotten when their time is over."""
+
+    __tablename__ = "accesses"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(String(32))
+    course_id: Mapped[int | None] = mapped_column(ForeignKey("courses.id"), index=True)
+    session: Mapped[str | None] = mapped_column(Text, doc="name of the session's folder")
+    student: Mapped[int | None] = mapped_column(doc="the number in that session, never a pseudonym")
+    details: Mapped[str | None] = mapped_column(
+        Text, info={SECRET: True}, doc="JSON: account, words, and a salt, so that the hash in the log tells neither"
+    )
+    recorded_at: Mapped[datetime] = mapped_column(_UtcDateTime, default=utc_now)
+
+
 class EntryRow(Base):
     """One entry of the log (consent/log.py); never changed, never removed."""
 

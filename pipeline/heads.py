@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field
 
-from models.head import CROP_HEADS, INPUT_PX, HeadModel
+from models.head import CROP_HEADS, INPUT_PX, WEIGHTS, HeadModel
 from pipeline.session import BOX, HEAD_BOX
 
 HEAD_ASPECT = 0.8
@@ -45,6 +46,9 @@ class HeadSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    weights: str | None = Field(
+        None, description="file of the head network, as engage train head writes it; none: the one that ships"
+    )
     min_head_px: float = Field(16, ge=8, description="head height in px below which a head's direction is not read")
     max_doubt_deg: float = Field(
         30.0, gt=0, description="deg of error the network expects of yaw or pitch, above which it is not believed"
@@ -75,7 +79,7 @@ class HeadReader:
 
     def __init__(self, settings: HeadSettings, device: str = "cpu") -> None:
         self.settings = settings
-        self._model = HeadModel(device=device)
+        self._model = HeadModel(Path(settings.weights) if settings.weights else WEIGHTS, device)
         self._places: dict[int, np.ndarray] = {}
         self._class_place = np.array(PRIOR)
         self._sightings = 0
@@ -105,7 +109,7 @@ class HeadReader:
         blind = np.flatnonzero(~found)
         for _ in range(LOOKS if len(blind) else 0):
             moved = self._model.read(crop_heads(image_bgr, heads[blind])).moved
-            heads[blind] = _moved(heads[blind], moved)
+            heads[blind] = moved_heads(heads[blind], moved)
         reading = self._model.read(crop_heads(image_bgr, heads))
         pose, supported = combine(reading.pose_deg, reading.doubt_deg, landmarks_deg)
         sure = supported | (reading.doubt_deg[:, :2].max(axis=1, initial=0.0) <= self.settings.max_doubt_deg)
@@ -203,7 +207,7 @@ def crop_heads(image_bgr: np.ndarray, heads_xyxy: np.ndarray) -> np.ndarray:
     return crops
 
 
-def _moved(heads_xyxy: np.ndarray, moved: np.ndarray) -> np.ndarray:
+def moved_heads(heads_xyxy: np.ndarray, moved: np.ndarray) -> np.ndarray:
     """Heads put where the network saw them in their crops; no further than it was trained for."""
     height = heads_xyxy[:, 3] - heads_xyxy[:, 1]
     shift = np.clip(moved[:, :2], -0.4, 0.4) * height[:, None]

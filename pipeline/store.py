@@ -116,6 +116,8 @@ class SessionWriter:
 def write_json(path: Path, content: BaseModel) -> None:
     """Write a file of a session; the older one stays until the new one is whole."""
     partial = path.with_name(path.name + PARTIAL)
+    if partial.is_symlink():  # it would be followed
+        partial.unlink()
     partial.write_text(content.model_dump_json(indent=2) + "\n", encoding="utf-8")
     partial.replace(path)
 
