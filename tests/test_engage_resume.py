@@ -271,11 +271,11 @@ def test_killed_in_each_pass_the_session_is_that_of_an_undisturbed_run(runs: Run
     """One run, killed at a drawn moment of pass 1 and again in pass 2, with the real detector and readers."""
     rng = np.random.default_rng(SEED)
     runs.finish("whole")
-    assert runs.kill("killed", rendering=False, wait_s=rng.uniform(0, 0.5))
+    assert runs.kill("killed", pieces=1, wait_s=rng.uniform(0, 0.5))
     saved = runs.pieces("killed")
     assert saved
     assert not list(find_sessions(runs.work / "killed"))
-    assert runs.kill("killed", rendering=True, wait_s=rng.uniform(0, 0.2))
+    assert runs.kill("killed", pieces=None, wait_s=rng.uniform(0, 0.2))
     assert runs.pieces("killed") >= saved
     runs.finish("killed")
     assert differences(runs.session("whole"), runs.session("killed")) == []
