@@ -139,6 +139,10 @@ class UltralyticsDetector:
                 " with engage train export"
             )
         self._model = load_yolo(self.weights, form)
+        if form is not None:
+            import torch
+
+            torch.set_num_threads(1)  # it only prepares pictures then: threads that wait for it take a tenth of the CPU
         self._classes = _read_classes(dict(self._model.names), self.weights)
         self.behaviour_names = self._classes.behaviours
         self.behaviour_weights: WeightsFile | None = None
