@@ -9,7 +9,8 @@ import json
 from collections.abc import Iterator, Mapping
 from enum import Enum
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin
+from types import UnionType
+from typing import Any, Literal, get_args, get_origin, Union
 
 import yaml
 from pydantic import BaseModel
@@ -105,6 +106,9 @@ def _kind(kind: Any) -> str:
     words = {bool: "true or false", int: "whole number", float: "number", str: "text"}
     if kind in words:
         return words[kind]
+    if get_origin(kind) in (Union, UnionType):  # of one kind and None; a dict or None is a table
+        (kind,) = (one for one in get_args(kind) if one is not type(None))
+        return _kind(kind)
     if get_origin(kind) is tuple:
         inner = get_args(kind)
         return f"{len(inner)} {words[inner[0]]}s"

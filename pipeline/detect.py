@@ -23,6 +23,11 @@ if TYPE_CHECKING:
     from models.behaviour import BehaviourModel
 
 
+CPU_BATCH, GPU_BATCH = 4, 16
+BATCH_BYTES = 100_000_000
+"""Of the frames of one network call on a GPU; a few calls' worth of frames are in memory at once."""
+
+
 class DetectSettings(BaseModel):
     """How students are found."""
 
@@ -49,7 +54,17 @@ class DetectSettings(BaseModel):
     backend: Backend = Field(
         "auto", description="what runs the networks; auto: openvino on a CPU where such a form of the weights is there"
     )
-    batch: int = Field(4, ge=1, description="frames per network call")
+    batch: int | None = Field(
+        None, ge=1, description="frames per network call; none given: 4 on a CPU, up to 16 on a GPU"
+    )
+
+    def frames_at_once(self, device: str, width: int, height: int) -> int:
+        """Frames (``width`` × ``height`` px) per network call on ``device``."""
+        if self.batch is not None:
+            return self.batch
+        if device == "cpu":
+            return CPU_BATCH
+        return int(np.clip(BATCH_BYTES // max(3 * width * height, 1), CPU_BATCH, GPU_BATCH))
 
 
 @dataclass(frozen=True)

@@ -97,6 +97,8 @@ def _go_through(
     camera, path = Camera(settings.camera), CameraPath(info.width, info.height)
     followed = SceneTracks(settings.track, interval)
     buffer = ObservationBuffer(names, never_kept(settings.profile))
+    device = choose_device(settings.device)
+    together = settings.detect.frames_at_once(device, info.width, info.height)
     readers = (settings.faces, settings.heads, settings.hands, settings.desk, settings.objects)
 
     def follow(frame: Frame, found: Detections) -> tuple[View, np.ndarray]:
@@ -107,11 +109,11 @@ def _go_through(
         return view, followed.follow(frame.t, view, found, looks)
 
     with (
-        PersonReader(*readers, device=choose_device(settings.device)) as people,
+        PersonReader(*readers, device=device) as people,
         # closed at the end: the reader cannot be while the threads ahead are in it
-        closing(prefetch(reader.frames(settings.rate), depth=2 * settings.detect.batch)) as frames,
+        closing(prefetch(reader.frames(settings.rate), depth=2 * together)) as frames,
         # the next students are looked for while these are read
-        closing(prefetch(_detected(frames, settings.detect.batch, detector, len(log)), depth=1)) as batches,
+        closing(prefetch(_detected(frames, together, detector, len(log)), depth=1)) as batches,
         progress.stage("Analyse", info.frames) as advance,
     ):
         watch.lap("start")

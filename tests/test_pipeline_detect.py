@@ -543,3 +543,19 @@ def test_in_the_demo_twelve_students_are_found_where_they_are_seen():
     assert found.behaviours.shape == (len(found), len(detector.behaviour_names))
     assert len(nobody) == 0
     assert nobody.boxes_xyxy.shape == (0, 4)
+
+
+@pytest.mark.parametrize(
+    ("batch", "device", "size", "expected"),
+    [
+        (3, "cuda:0", (1280, 720), 3),
+        (None, "cpu", (3840, 2160), 4),
+        (None, "cuda:0", (1280, 720), 16),
+        (None, "cuda:0", (3840, 2160), 4),
+        (None, "cuda:0", (0, 0), 16),
+    ],
+)
+def test_a_gpu_gets_more_frames_at_once_as_far_as_they_are_small(
+    batch: int | None, device: str, size: tuple[int, int], expected: int
+) -> None:
+    assert DetectSettings(batch=batch).frames_at_once(device, *size) == expected
