@@ -99,7 +99,8 @@ def home(tmp_path_factory, monkeypatch) -> Path:
     monkeypatch.setenv("HOME", str(folder))
     monkeypatch.setenv("ENGAGE_CACHE", str(folder / "cache"))
     monkeypatch.setenv("ENGAGE_DATABASE_URL", f"sqlite:///{folder / 'consent.sqlite'}")
-    monkeypatch.setenv("COLUMNS", "1000")  # however long the paths of the tests are, no line is broken
+    monkeypatch.setattr(engage.console, "width", 1000)  # however long the paths of the tests are, no line is broken
+    monkeypatch.setenv("COLUMNS", "200")
     before = signal.getsignal(signal.SIGTERM)
     yield folder
     signal.signal(signal.SIGTERM, before)
