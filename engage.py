@@ -19,6 +19,7 @@ from typer.core import TyperGroup
 import consent.commands
 import dashboard.commands
 import models.commands
+import models.generate_commands
 import pipeline.commands
 import pipeline.unusual_commands
 import reports.commands
@@ -432,6 +433,8 @@ app.command()(reports.commands.report)
 app.command()(pipeline.commands.purge)
 app.command()(pipeline.unusual_commands.similar)
 models.commands.train.command("anomaly")(pipeline.unusual_commands.train_anomaly)
+models.commands.train.command("diffusion")(models.generate_commands.train_diffusion)
+app.command()(models.generate_commands.augment)
 app.command()(dashboard.commands.dashboard)
 app.command()(models.commands.info)
 app.add_typer(consent.commands.app, name="consent")
