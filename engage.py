@@ -39,6 +39,7 @@ from models.states import Profile
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+    from consent.zones import Zone
     from pipeline.detect import Detector
     from pipeline.progress import Progress
     from pipeline.session import Session
@@ -120,6 +121,17 @@ def run(
     device: Annotated[str | None, typer.Option(help="auto, cpu or cuda:N; auto by default.")] = None,
     backend: Annotated[str | None, typer.Option(help="auto, torch or openvino; auto by default.")] = None,
     config: Annotated[Path | None, typer.Option(help="YAML with any setting.")] = None,
+    students: Annotated[
+        int | None, typer.Option(min=1, help="Students in the room, if somebody counted them; staff not.")
+    ] = None,
+    seat_map: Annotated[
+        Path | None,
+        typer.Option(help="JSON of the room's seats, such as seats.json of an earlier session: numbers follow it."),
+    ] = None,
+    staff_zone: Annotated[
+        list[str] | None,
+        typer.Option(help="x1,y1,x2,y2 (shares): whoever is mostly there is staff, no student; may be repeated."),
+    ] = None,
     absent: Annotated[
         list[str] | None,
         typer.Option(help="Pseudonym of a student who said no and was not there; may be repeated."),
@@ -136,6 +148,7 @@ def run(
     Exit codes: 0 done, 2 bad input or usage, 3 not permitted, 1 anything else, also when the check of the finished
     video finds a face that had to be covered (the session is kept).
     """
+    from consent.seat_map import read_seat_map
     from pipeline.retention import checked_lecture_day
     from pipeline.settings import read_settings
 
@@ -150,11 +163,14 @@ def run(
         detect__weights=detector,
         detect__imgsz=imgsz,
         detect__backend=backend,
+        students=students,
+        staff__zones=staff_zone,
     )
     purposes = purposes_of_run(purpose or (), settings.blur)
     day = checked_lecture_day(lecture_day, date.today())
     permission = Permission.on_record(course, approved_by, settings.blur, purposes, absent or (), day)
-    _run(videos, settings, permission, out=out, overwrite=overwrite)
+    seats = None if seat_map is None else read_seat_map(seat_map)
+    _run(videos, settings, permission, out=out, overwrite=overwrite, seat_map=seats)
 
 
 @app.command()
@@ -230,7 +246,6 @@ def withdraw(
     from pipeline.search import Originals
     from pipeline.stopping import Stop
     from pipeline.withdrawal import Remake
-    from reports.formula import WEIGHTS_KEY
     from reports.report import write_report
 
     if (session is None) != (number is None):
@@ -240,7 +255,7 @@ def withdraw(
     default = Path("sessions")
     folders = sessions or ([default] if default.is_dir() else [])
     stop = Stop.listen()
-    remake = Remake(lambda manifest: scorer(manifest.config.get(WEIGHTS_KEY) or {}), write_report)
+    remake = Remake(lambda manifest: scorer(manifest.config), write_report)
     with Registry.open() as registry:
         withdrawal = registry.withdrawals.begin(course, student)
         with Bars(console, stop) as bars:
@@ -261,7 +276,15 @@ def withdraw(
         raise typer.Exit(1)
 
 
-def _run(videos: list[Path], settings: Settings, permission: Permission, *, out: Path, overwrite: bool) -> None:
+def _run(
+    videos: list[Path],
+    settings: Settings,
+    permission: Permission,
+    *,
+    out: Path,
+    overwrite: bool,
+    seat_map: Mapping[str, Zone] | None = None,
+) -> None:
     """Process lectures one after another; one that fails does not stop the rest, but decides the exit code."""
     from pipeline.detect import UltralyticsDetector
     from pipeline.progress import Bars
@@ -277,7 +300,16 @@ def _run(videos: list[Path], settings: Settings, permission: Permission, *, out:
                 # only once a video is known to be readable: loading takes seconds
                 detector = detector or UltralyticsDetector(settings.detect, settings.device)
                 with Bars(console, stop) as bars:
-                    session = process(reader, detector, settings, permission, out, overwrite=overwrite, progress=bars)
+                    session = process(
+                        reader,
+                        detector,
+                        settings,
+                        permission,
+                        out,
+                        overwrite=overwrite,
+                        progress=bars,
+                        seat_map=seat_map,
+                    )
         except Exception as error:
             code = foreseen(error)
             if code is None or len(videos) == 1 or interrupted(error):
@@ -301,6 +333,7 @@ class Permission:
     lecture_day: date | None = None
     withdrawals: tuple[str, ...] | None = None
     """Ids of those on record then; ``None`` where the registry was not asked (the demo)."""
+    purposes: tuple[Purpose, ...] = ()
 
     def note(self, session: Session) -> None:
         """Note in the registry where a session of a course lies, so that a withdrawal finds it.
@@ -340,7 +373,8 @@ class Permission:
             approval = permit(registry.approvals(course), course, approved_by, date.today(), purposes)
             withdrawals = tuple(one.id for one in registry.withdrawals.of_course(course))
             policy = cover_policy(blur, registry.opt_outs(course, purposes), absent)
-            return cls(course, approval, policy, registry.retention.of_course(course), lecture_day, withdrawals)
+            keep_days = registry.retention.of_course(course)
+            return cls(course, approval, policy, keep_days, lecture_day, withdrawals, purposes)
 
 
 def process(
@@ -352,6 +386,7 @@ def process(
     *,
     overwrite: bool,
     progress: Progress,
+    seat_map: Mapping[str, Zone] | None = None,
 ) -> Session:
     """One lecture: analyse, score, render, report; the session appears under ``out`` only when it is whole."""
     from pipeline.retention import promise
@@ -370,8 +405,10 @@ def process(
             policy=permission.policy,
             approval=permission.approval,
             course=permission.course,
-            score=scorer(settings.state_weights or {}),
+            score=scorer(settings.model_dump()),
             progress=progress,
+            seat_map=seat_map,
+            purposes=permission.purposes,
         )
         promise(writer, permission.keep_days, permission.lecture_day, date.today())
         write_report(Session.open(writer.folder))
@@ -380,17 +417,17 @@ def process(
     return session
 
 
-def scorer(state_weights: Mapping[Any, float]) -> Score:
-    """The engagement formula with these weights, as the pipeline takes it."""
+def scorer(config: Mapping[str, Any]) -> Score:
+    """The engagement formula with the rules among these settings, as the pipeline takes it."""
     from pipeline.session import EngagementSummary
     from reports import formula
+    from reports.weights import Rules
 
-    weights = formula.StateWeights(dict(state_weights))
+    rules = Rules.on_record(config)
 
     def score(states: DataFrame, profile: Profile) -> tuple[DataFrame, EngagementSummary]:
-        table = formula.engagement_table(states, profile, weights)
-        mean, coverage = formula.summary(table)
-        return table, EngagementSummary(mean=mean, coverage=coverage)
+        table = formula.engagement_table(states, profile, rules.weights, rules.withhold_below)
+        return table, EngagementSummary.model_validate(formula.summary_fields(table))
 
     return score
 
@@ -429,7 +466,43 @@ def seat(
         say("warning", f"{student.strip()} is not told apart by this seat: {found.sentence()}")
 
 
+@models.commands.train.command("states")
+def train_states(
+    sessions: Annotated[
+        list[Path],
+        typer.Argument(metavar="SESSION...", help="Session folders with corrections.csv.", show_default=False),
+    ],
+    config: Annotated[Path | None, typer.Option(help="YAML with the settings to start from.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Where the learned settings go; in the user's data folder by default.")
+    ] = None,
+) -> None:
+    """Learn from spans that instructors confirmed or corrected; use it with engage run --config FILE.
+
+    What is not better on students held out is not written, and the exit code is 1.
+    """
+    from rich.table import Table
+
+    from models.training.states import as_yaml, train
+    from pipeline.corrections import lessons_of, one_profile
+    from pipeline.files import user_file, write_whole
+    from pipeline.session import Session
+    from pipeline.settings import read_settings
+
+    opened = [Session.open(session) for session in sessions]
+    profile = one_profile(opened)
+    outcome = train(lessons_of(opened), read_settings(config).states, profile)
+    table = Table("on students held out", "before", "after", "seconds")
+    for row in outcome.table.itertuples():
+        table.add_row(row.what, f"{row.before:.3f}", f"{row.after:.3f}", str(row.seconds))
+    console.print(table)
+    target = out or user_file("states.yaml")
+    write_whole(target, as_yaml(outcome, profile))
+    console.print(f"Next: engage run VIDEO --config {target}", markup=False, highlight=False, soft_wrap=True)
+
+
 app.command()(reports.commands.report)
+app.command()(reports.commands.export)
 app.command()(pipeline.commands.purge)
 app.command()(pipeline.unusual_commands.similar)
 models.commands.train.command("anomaly")(pipeline.unusual_commands.train_anomaly)

@@ -1,6 +1,7 @@
 """How well appearance vectors tell people apart, on true boxes and identities of the demo clip and of PETS09-S2L1.
 
-Compared: the colour bands that the tracker uses, features pooled from the finest map inside the detector, and both.
+Compared: the colour bands that the tracker uses, features pooled from the finest map inside the detector, those of the
+behaviour network, OSNet where its weights are, and each with colour.
 The figure is the AUC of the scalar product for "same person" against "different people" over pairs of boxes from
 different frames: over all of them, and over those at most 1 s apart, which is what a tracker must decide. Intervals
 come from resampling people, the unit that would differ in another room. Run: ``python -m benchmarks.appearance``.
@@ -11,7 +12,7 @@ from __future__ import annotations
 import csv
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from torchvision.ops import roi_align
 from ultralytics import YOLO
 
 from benchmarks import common
+from benchmarks.descriptors import OSNET_FILE, BehaviourFeatures, OsNet
 from models.registry import find_weights
 from pipeline import appearance
 from pipeline.detect import DetectSettings
@@ -137,40 +139,54 @@ def auc_interval(vectors: np.ndarray, person: np.ndarray, t: np.ndarray, near_s:
     return auc(np.ones(len(same))), float(low), float(high)
 
 
-def described(people: People, every: int, imgsz: int) -> Iterator[tuple[float, np.ndarray, dict[str, np.ndarray]]]:
-    """Time, person numbers, and per source the vectors and the seconds spent, of every ``every``-th frame."""
+Source = Callable[[np.ndarray, np.ndarray], np.ndarray]
+"""Image (h, w, 3) BGR and boxes (n, 4) px -> (n, d) unit vectors."""
+
+
+def sources(network: DetectorMap, weights: Path) -> dict[str, Source]:
+    """What is compared; OSNet only where its weights are."""
+    made: dict[str, Source] = {
+        "colour bands (ours)": appearance.describe,
+        "detector's finest map": lambda _, boxes: network.pool(boxes),
+        "behaviour network": BehaviourFeatures(),
+    }
+    if (weights / OSNET_FILE).is_file():
+        made["OSNet x0.25"] = OsNet(weights / OSNET_FILE).describe
+    else:
+        common.say(f"{OSNET_FILE} is not beside the data folder: left out")
+    return made
+
+
+def measure(people: People, every: int, imgsz: int, weights: Path) -> list[dict[str, Any]]:
+    """Figures of each source on one video."""
     network = DetectorMap(imgsz)
+    compared = sources(network, weights)
+    vectors: dict[str, list[np.ndarray]] = defaultdict(list)
+    spent: dict[str, list[float]] = defaultdict(list)
+    who, when = [], []
     with VideoReader(people.video) as reader:
         for frame in reader.frames():
             if frame.index % every or frame.index not in people.boxes:
                 continue
             person, boxes = people.boxes[frame.index]
             network.read(frame.image)
-            begin = time.perf_counter()
-            colour = appearance.describe(frame.image, boxes)
-            middle = time.perf_counter()
-            pooled = network.pool(boxes)
-            spent = np.array([middle - begin, time.perf_counter() - middle])
-            yield frame.t, person, {"colour": colour, "pooled": pooled, "spent": spent / len(person)}
-
-
-def measure(people: People, every: int, imgsz: int) -> list[dict[str, Any]]:
-    """Figures of each source on one video."""
-    frames = list(described(people, every, imgsz))
-    person = np.concatenate([who for _, who, _ in frames])
-    t = np.repeat([when for when, _, _ in frames], [len(who) for _, who, _ in frames])
-    colour, pooled = (np.concatenate([found[kind] for _, _, found in frames]) for kind in ("colour", "pooled"))
-    colour_s, pooled_s = np.median([found["spent"] for _, _, found in frames], axis=0)
-    sources = {
-        "colour bands (ours)": (colour, colour_s),
-        "detector's finest map": (pooled, pooled_s),
-        "both": (np.concatenate([colour, pooled], axis=1) / 2**0.5, colour_s + pooled_s),
-    }
+            for name, source in compared.items():
+                begin = time.perf_counter()
+                vectors[name].append(source(frame.image, boxes))
+                spent[name].append((time.perf_counter() - begin) / len(person))
+            who.append(person)
+            when.append(np.full(len(person), frame.t))
+    person, t = np.concatenate(who), np.concatenate(when)
+    every_vector = {name: np.concatenate(own) for name, own in vectors.items()}
+    first, *others = every_vector
+    for name in others:
+        every_vector[f"colour + {name}"] = np.concatenate([every_vector[first], every_vector[name]], axis=1) / 2**0.5
+        spent[f"colour + {name}"] = [sum(both) for both in zip(spent[first], spent[name], strict=True)]
     return [
-        {"video": people.name, "source": source, "dimensions": vectors.shape[1], "ms": float(1000 * seconds)}
+        {"video": people.name, "source": name, "dimensions": own.shape[1], "ms": 1000 * float(np.median(spent[name]))}
         | {"people": len(set(person.tolist())), "boxes": len(person)}
-        | {"all": auc_interval(vectors, person, t, np.inf), "near": auc_interval(vectors, person, t, NEAR_S)}
-        for source, (vectors, seconds) in sources.items()
+        | {"all": auc_interval(own, person, t, np.inf), "near": auc_interval(own, person, t, NEAR_S)}
+        for name, own in every_vector.items()
     ]
 
 
@@ -181,9 +197,10 @@ def main() -> None:
     args = parser.parse_args()
     common.print_machine()
     imgsz = DetectSettings().imgsz
-    figures = measure(demo(), args.every, imgsz)
+    weights = args.data.parent / "weights"
+    figures = measure(demo(), args.every, imgsz, weights)
     if (args.data / "tracking" / "PETS09-S2L1.avi").is_file():
-        figures += measure(pets(args.data / "tracking"), args.every, imgsz)
+        figures += measure(pets(args.data / "tracking"), args.every, imgsz, weights)
     else:
         common.say("tracking/PETS09-S2L1.avi is not in the data folder: left out")
     columns = ["video", "source", "dimensions", "AUC, all pairs", f"AUC, ≤ {NEAR_S:g} s apart", "ms/person"]

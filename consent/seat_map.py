@@ -1,7 +1,8 @@
 """The seat map of a room: a JSON file that says where in the picture each seat is.
 
 ``{"seats": [{"name": "A2", "polygon": [[0.1, 0.4], [0.3, 0.4], [0.3, 0.9]]}, ...]}``, in shares of the picture's width
-and height from its top left. It holds for one place of the camera.
+and height from its top left. It holds for one place of the camera. A session writes one too (``seats.json``), which
+also says which ``student`` sat there.
 """
 
 from __future__ import annotations
@@ -15,13 +16,14 @@ from consent.errors import ConsentError
 from consent.zones import Zone
 
 
-class _Seat(BaseModel):
-    """One seat as the file has it."""
+class Seat(BaseModel):
+    """One seat as the file has it; ``student`` is who sat there, in a map that a session was given."""
 
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
 
     name: str = Field(min_length=1)
     polygon: list[tuple[float, float]]
+    student: int | None = Field(default=None, ge=1)
 
 
 class _SeatMap(BaseModel):
@@ -29,7 +31,7 @@ class _SeatMap(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    seats: list[_Seat] = Field(min_length=1)
+    seats: list[Seat] = Field(min_length=1)
 
 
 def read_seat_map(path: Path) -> dict[str, Zone]:

@@ -122,7 +122,7 @@ def _video(name: str, session: Session, start: int) -> None:
 
 def _timeline(session: Session, table: pd.DataFrame) -> None:
     if table.loc[table["scope"] == CLASS, "engagement"].isna().all():
-        st.info(texts.NO_TIMELINE)
+        st.info(texts.WITHHELD_TIMELINE if session.manifest.engagement.withheld else texts.NO_TIMELINE)
         return
     duration = session.manifest.duration
     bins = charts.binned(table, duration)
@@ -146,7 +146,8 @@ def _summary(session: Session) -> None:
     source = texts.plain(made.source.name, texts.LONGEST_NAME)
     st.caption(f"{source} · {_day(made.created)} · {texts.clock(made.duration)}")
     engagement, coverage, students, spans = st.columns(4)
-    engagement.metric(texts.ENGAGEMENT, texts.index(made.engagement.mean), help=texts.ENGAGEMENT_HELP)
+    index = texts.WITHHELD if made.engagement.withheld else texts.index(made.engagement.mean)
+    engagement.metric(texts.ENGAGEMENT, index, help=texts.ENGAGEMENT_HELP)
     coverage.metric(texts.COVERAGE, texts.percent(made.engagement.coverage), help=texts.COVERAGE_HELP)
     students.metric(texts.STUDENTS, made.counts.students)
     spans.metric(texts.SPANS, made.counts.events)

@@ -11,3 +11,9 @@ class TrainingDataError(ValueError):
     """Training data are missing, damaged or contradict themselves."""
 
     exit_code = 2
+
+
+class NotBetter(ValueError):
+    """What was learned is not better than what there was, so it is not installed."""
+
+    exit_code = 1

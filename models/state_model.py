@@ -1,10 +1,9 @@
-"""From per-second cues to how likely each state is: a log-linear score per second, smoothed over the lecture.
+"""From per-second cues to how likely each state is: naive Bayes per second, a hidden Markov chain over the lecture.
 
-Version 1 is transparent on purpose: every number below is a convention with a reason, none is fitted. For each second
-the score of state k is  b_k + Σ_j W_kj · m_j  over the cues j that were *seen*, where m_j in [0, 1] says how strongly
-cue j is present. A cue that was not seen adds nothing to any state. A hidden Markov chain with these scores as
-log-likelihoods and a common dwell time then gives the posterior of each second given the whole lecture
-(forward-backward; Rabiner 1989, Proc. IEEE 77(2), section III).
+Each second's cues become shares of signs (``models/evidence.py``); the log-likelihood of state k is
+Σ share · log P(sign | k) (``models/chances.py``), times ``sharpness`` because cues and neighbouring seconds repeat each
+other; forward-backward over the student's lecture (``models/transitions.py``) gives the posterior. A cue that was not
+seen adds nothing to any state: the posterior falls back on the neighbouring seconds, and in time on what is usual.
 """
 
 from __future__ import annotations
@@ -13,10 +12,27 @@ from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
-from hmmlearn.base import BaseHMM
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 
+from models.calibration import temper
+from models.chances import CHANCES
+from models.evidence import (
+    BEHAVIOUR_PREFIX,
+    BEHAVIOURS,
+    CUE_COLUMNS,
+    CUE_NAMES,
+    CUES,
+    Cue,
+    hidden_share,
+    in_order,
+    shares,
+    signs_of,
+    used_cues,
+)
 from models.states import UNSEEN, Profile, State
+from models.transitions import DWELL_S, alone, smooth
+
+__all__ = ["CUE_COLUMNS", "StateSettings", "posterior"]
 
 
 def _rising(ramp: tuple[float, float]) -> tuple[float, float]:
@@ -26,61 +42,7 @@ def _rising(ramp: tuple[float, float]) -> tuple[float, float]:
 
 
 Ramp = Annotated[tuple[float, float], AfterValidator(_rising)]
-"""(absent, present): where a cue's strength is 0 and where it is 1, linear between."""
-
-CUE_COLUMNS = (
-    "t", "student", "body", "face", "usually_seen", "yaw", "pitch", "roll", "eye_open", "mouth_open", "mouth_motion",
-    "brow", "motion", "mutual",
-)  # fmt: skip
-"""What the model reads, one row per student and second. ``body`` and ``face``: share of the second's analysed frames
-in which they were seen (0 to 1). ``usually_seen``: the same share of faces over the student's whole lecture. ``yaw
-pitch roll`` (deg) relative to where this student looks when looking ahead, signs as in observations. ``brow`` relative
-to the student's own median. ``mouth_motion``: standard deviation of mouth opening. ``motion``: body heights/s.
-``mutual``: 1 where a neighbour looks back. Optional: ``behaviour_<name>``, 0 to 1. NaN where not seen."""
-
-CUE_WORDS = {
-    "ahead": "looks ahead",
-    "away": "looks aside",
-    "down": "head bowed",
-    "hidden": "face hidden",
-    "mutual": "facing a neighbour",
-    "talking": "mouth moving",
-    "yawning": "mouth wide open",
-    "drowsy": "eyes nearly shut",
-    "tilted": "head tilted",
-    "furrowed": "brow drawn together",
-    "still": "hardly moves",
-    "write": "writing",
-    "read": "reading",
-    "lookup": "looking up",
-    "turn_head": "head turned",
-    "raise_hand": "hand raised",
-    "stand": "standing",
-    "discuss": "in a group",
-}
-"""Each cue's name in words an instructor reads."""
-
-S = State
-
-
-BIAS: dict[State, float] = {
-    S.ATTENTIVE: 0.5,
-    S.DISTRACTED: 0.0,
-    S.CONFUSED: -1.0,
-    S.BORED: -0.7,
-    S.DISCUSSING: -0.7,
-    S.TAKING_NOTES: 0.0,
-}
-
-WEIGHTS: dict[State, dict[str, float]] = {
-    S.ATTENTIVE: {"ahead": 2.0, "lookup": 2.0, "raise_hand": 1.5, "away": -1.0, "down": -0.5, "tilted": -0.8},
-    S.DISTRACTED: {"away": 1.8, "turn_head": 1.0, "hidden": 0.6, "down": 0.5, "mutual": -1.0, "write": -1.5},
-    S.CONFUSED: {"furrowed": 2.0, "tilted": 1.0, "ahead": 1.0},
-    S.BORED: {"drowsy": 1.8, "yawning": 1.5, "tilted": 1.0, "still": 0.5, "ahead": 0.4, "down": 0.4},
-    S.DISCUSSING: {"mutual": 2.5, "discuss": 2.5, "talking": 1.0, "away": 0.6},
-    S.TAKING_NOTES: {"down": 1.8, "write": 2.5, "read": 1.2, "hidden": 0.8, "talking": -0.5},
-}
-"""No single cue outweighs looking ahead for an inferred inner state: a tilted head alone is not confusion."""
+"""(absent, present): where a sign's share is 0 and where it is 1, linear between."""
 
 
 class StateSettings(BaseModel):
@@ -93,21 +55,40 @@ class StateSettings(BaseModel):
         description="|yaw| off the student's forward direction. Beyond about 35 deg the board has left the field of"
         " comfortable eye movement, so the head follows the gaze (Stiefelhagen & Zhu 2002, CHI)",
     )
+    lowered_deg: Ramp = Field(
+        (8.0, 16.0), description="pitch below the student's forward direction that is no longer looking ahead"
+    )
     down_deg: Ramp = Field(
-        (15.0, 32.0),
-        description="pitch below the student's forward direction. A notebook on the desk lies 35 to 50 deg below the"
-        " board, the eyes take 5 to 10 deg of that; up to 15 is slumping",
+        (20.0, 30.0),
+        description="pitch below the student's forward direction that is bowed: a notebook on the desk lies 35 to 50"
+        " deg below the board, the eyes take 5 to 10 deg of that, a reading may be 5 off; less is slumping",
     )
     tilt_deg: Ramp = Field((7.0, 15.0), description="|roll| off the student's usual one; sway stays below 7")
     furrow: Ramp = Field(
         (0.08, 0.25), description="brow_furrow above the student's own median (AU4, Ekman & Friesen 1978)"
     )
+    eye_narrow: Ramp = Field((0.90, 0.75), description="eye_open as a share of the student's usual one: lids tightened")
     eye_shut: Ramp = Field(
-        (0.45, 0.20), description="eye_open; 0.2 is the 80 % closure of PERCLOS (Wierwille & Ellsworth 1994)"
+        (0.60, 0.30),
+        description="eye_open as a share of the student's usual one; 0.2 is the 80 % closure of PERCLOS (Wierwille &"
+        " Ellsworth 1994), and landmarks never read quite 0",
     )
     yawn: Ramp = Field((0.45, 0.80), description="mouth_open; speech rarely opens the mouth beyond half of a yawn")
     talk: Ramp = Field((0.04, 0.12), description="standard deviation of mouth_open within the second")
-    still: Ramp = Field((0.10, 0.03), description="body heights per second; 0.03 is the jitter of the boxes")
+    busy: Ramp = Field(
+        (1.25, 2.5), description="motion as a multiple of the student's usual one with the head up: twice is busy"
+    )
+    desk_busy: Ramp = Field(
+        (0.01, 0.06), description="share of the desk region that moves: noise, and a hand that writes (docs/cues.md)"
+    )
+    motion_jitter: float = Field(
+        0.005, gt=0, description="body heights/s: the least that can be usual, below it is the jitter of the boxes"
+    )
+    personal: bool = Field(True, description="judge eyes and movement against the student's own first minutes")
+    baseline_s: float = Field(180.0, gt=0, description="s of seen cue that make a student's own level")
+    baseline_prior_s: float = Field(
+        60.0, gt=0, description="s of own cue at which the student's level counts as much as the class's"
+    )
     usually_seen: Ramp = Field(
         (0.4, 0.7),
         description="share of frames in which a student's face is found at all; only where it usually is does its"
@@ -117,149 +98,130 @@ class StateSettings(BaseModel):
     hidden_evidence: float = Field(
         0.5, ge=0, le=1, description="what a frame with a hidden face counts, beside 1 for a face seen"
     )
-    dwell_s: float = Field(
-        8.0, gt=1, description="s a state lasts on average; in-class states are coded in spans of seconds to minutes"
-        " (BERI, Lane & Harris 2015)"
-    )  # fmt: skip
+    smoothing: bool = Field(True, description="let the lecture's other seconds speak; off, each stands alone")
+    dwell_s: dict[State, Annotated[float, Field(gt=1)]] = Field(
+        DWELL_S, description="s a state lasts on average (models/transitions.py); states not named keep the default"
+    )
     sharpness: float = Field(
-        0.6, gt=0, description="weight of one second's score: neighbouring seconds repeat the same evidence"
+        1.0, gt=0, description="weight of one second's evidence: cues and neighbouring seconds repeat each other"
     )
-    bias: dict[State, float] = Field(
-        BIAS, description="log prior odds: attending is the commonest state, inferred inner states the rarest"
+    temperature: float = Field(
+        1.67,
+        gt=0,
+        description="doubt added to the posterior: above 1 flatter, the order unchanged. Fitted on the first half of a"
+        " real lecture, checked on the second and on the demo (benchmarks/states.py)",
     )
-    weights: dict[State, dict[str, float]] = Field(
-        WEIGHTS, description="log-odds a fully present cue adds to a state; states not named keep the default"
+    without: tuple[str, ...] = Field((), description=f"cues not to look at, of: {', '.join(CUE_NAMES)}")
+    chances: dict[State, dict[str, Annotated[float, Field(gt=0, lt=1)]]] = Field(
+        CHANCES,
+        description="chance of each sign in each state (models/chances.py, or what engage train states writes); states"
+        " and signs not named keep the default, and those of one cue are scaled to sum to 1",
     )
 
-    @field_validator("bias", "weights", mode="before")
+    @field_validator("dwell_s", mode="before")
     @classmethod
-    def _complete(cls, given: Any, info: ValidationInfo) -> Any:
-        default: dict[State, Any] = BIAS if info.field_name == "bias" else WEIGHTS
-        return {**default, **given} if isinstance(given, dict) else given
+    def _all_states(cls, given: Any) -> Any:
+        return {**DWELL_S, **given} if isinstance(given, dict) else given
 
-    @field_validator("weights")
+    @field_validator("without")
     @classmethod
-    def _known_cues(cls, weights: dict[State, dict[str, float]]) -> dict[State, dict[str, float]]:
-        unknown = sorted({cue for cues in weights.values() for cue in cues} - CUE_WORDS.keys())
-        if unknown:
-            raise ValueError(f"no cue is named {unknown[0]}; known are {', '.join(sorted(CUE_WORDS))}")
-        return weights
+    def _known_cues(cls, without: tuple[str, ...]) -> tuple[str, ...]:
+        if unknown := sorted(set(without) - set(CUE_NAMES)):
+            raise ValueError(f"no cue is named {unknown[0]}; known are {', '.join(CUE_NAMES)}")
+        return without
+
+    @field_validator("chances")
+    @classmethod
+    def _all_signs(cls, given: dict[State, dict[str, float]]) -> dict[State, dict[str, float]]:
+        if unknown := sorted({sign for row in given.values() for sign in row} - set(signs_of(CUES))):
+            raise ValueError(f"no sign is named {unknown[0]}; known are {', '.join(signs_of(CUES))}")
+        whole = {state: {**CHANCES[state], **given.get(state, {})} for state in State}
+        for row in whole.values():
+            for cue in CUES:
+                total = sum(row[sign] for sign in cue.words)
+                if abs(total - 1) < 1e-6:
+                    continue
+                row.update({sign: row[sign] / total for sign in cue.words})
+        return whole
+
+    def log_chances(self, states: tuple[State, ...], cues: list[Cue]) -> np.ndarray:
+        """(signs, states) natural logarithm of P(sign | state)."""
+        return np.log([[self.chances[state][sign] for state in states] for sign in signs_of(cues)])
 
 
-def cue_strengths(cues: pd.DataFrame, settings: StateSettings) -> pd.DataFrame:
-    """How strongly each cue of ``CUE_WORDS`` is present, 0 to 1; NaN where it could not be seen.
-
-    Args:
-        cues: rows of ``CUE_COLUMNS``.
-        settings: the ramps.
-    """
-    away = _ramp(cues["yaw"].abs(), settings.away_deg)
-    down = _ramp(-cues["pitch"], settings.down_deg)
-    hidden = (1 - cues["face"]) * _ramp(cues["usually_seen"], settings.usually_seen)
-    strengths = {
-        "ahead": (1 - away) * (1 - down),
-        "away": away,
-        "down": down,
-        "hidden": hidden.where(cues["body"] > 0),
-        "mutual": cues["mutual"],
-        "talking": _ramp(cues["mouth_motion"], settings.talk),
-        "yawning": _ramp(cues["mouth_open"], settings.yawn),
-        "drowsy": _ramp(cues["eye_open"], settings.eye_shut) * (1 - down),  # a lid seen from above looks shut
-        "tilted": _ramp(cues["roll"].abs(), settings.tilt_deg),
-        "furrowed": _ramp(cues["brow"], settings.furrow),
-        "still": _ramp(cues["motion"], settings.still),
-    }
-    for name in CUE_WORDS.keys() - strengths.keys():
-        column = f"behaviour_{name}"
-        strengths[name] = cues[column] if column in cues else pd.Series(np.nan, cues.index)
-    return pd.DataFrame(strengths)
+MOVING = ("motion", "writing", "desk_motion", "mouth_motion", "still_s")
+"""Cues that need several looks in a second."""
 
 
-def posterior(cues: pd.DataFrame, profile: Profile, settings: StateSettings) -> pd.DataFrame:
+def posterior(cues: pd.DataFrame, profile: Profile, settings: StateSettings, interval_s: float = 0.0) -> pd.DataFrame:
     """How likely each state of the profile is, for every student and second.
 
     Args:
         cues: rows of ``CUE_COLUMNS``, without gaps: each student has a row for every second of the lecture.
-        profile: states outside it are not computed at all.
-        settings: thresholds and weights.
+        profile: states outside it, and cues that tell of them only, are not computed at all.
+        settings: thresholds and chances.
+        interval_s: time between looks, s; where it is long several seconds rest on one look, which counts once.
 
     Returns:
         the table of ``pipeline.session.STATE_COLUMNS`` with ``p_<state>`` for the profile's states, ordered by
         student and time.
     """
-    states = profile.states
-    cues = cues.sort_values(["student", "t"], kind="stable").reset_index(drop=True)
-    cues = cues.fillna({"body": 0.0, "face": 0.0})
-    strengths = cue_strengths(cues, settings)
-    coverage = _coverage(cues, settings)
-    names = list(strengths)
-    weights = np.array([[settings.weights[state].get(name, 0.0) for name in names] for state in states])
-    present = strengths.fillna(0.0).to_numpy(float)
-    bias = np.array([settings.bias[state] for state in states])
-    scores = (present @ weights.T + bias) * coverage.to_numpy()[:, None] * settings.sharpness
-    lengths = cues.groupby("student", sort=True).size().to_numpy()
-    probabilities = _smooth(scores, lengths, settings.dwell_s)
-    seen = coverage.to_numpy() >= settings.min_coverage
-    table = pd.DataFrame({"t": cues["t"], "student": cues["student"]})
-    winner = probabilities.argmax(axis=1) if len(cues) else np.zeros(0, int)
-    table["state"] = np.where(seen, np.array([state.value for state in states], object)[winner], UNSEEN)
+    states, used = profile.states, used_cues(profile, settings.without)
+    table = in_order(cues)
+    if interval_s > 1:
+        table[list(MOVING)] = np.nan  # a movement between looks seconds apart is not seen
+    shown, weights = shares(table, used, settings), settings.log_chances(states, used)
+    coverage = evidence_coverage(table, settings)
+    evidence = shown @ weights * settings.sharpness / max(1.0, interval_s)
+    lengths = table.groupby("student", sort=True).size().to_numpy()
+    if settings.smoothing:
+        probabilities = smooth(evidence, lengths, states, settings.dwell_s)
+    else:
+        probabilities = alone(evidence, states, settings.dwell_s)
+    probabilities = temper(probabilities, settings.temperature)
+    seen = coverage >= settings.min_coverage
+    winner = probabilities.argmax(axis=1) if len(table) else np.zeros(0, int)
+    result = pd.DataFrame({"t": table["t"], "student": table["student"]})
+    result["state"] = np.where(seen, np.array([state.value for state in states], object)[winner], UNSEEN)
     for column, state in enumerate(states):
-        table[f"p_{state.value}"] = np.where(seen, probabilities[:, column], np.nan).astype(np.float32)
-    table["coverage"] = np.where(seen, coverage, 0.0).astype(np.float32)
-    table["why"] = pd.Series(_reasons(present * weights[winner], names, seen), index=table.index, dtype=object)
-    return table
+        result[f"p_{state.value}"] = np.where(seen, probabilities[:, column], np.nan).astype(np.float32)
+    result["coverage"] = np.where(seen, coverage, 0.0).astype(np.float32)
+    result["why"] = pd.Series(_reasons(shown, weights, winner, used, seen), index=result.index, dtype=object)
+    return result
 
 
-def _coverage(cues: pd.DataFrame, settings: StateSettings) -> pd.Series:
-    """Share of the second with evidence: faces seen, behaviours read, and (counting less) telling absences."""
-    behaviour = [column for column in cues if column.startswith("behaviour_")]
-    direct = cues["face"].clip(0, 1)
-    if behaviour:
-        direct = np.maximum(direct, cues["body"] * cues[behaviour].max(axis=1).fillna(0.0))
-    telling = (cues["body"] - direct).clip(0) * _ramp(cues["usually_seen"], settings.usually_seen).fillna(0.0)
-    return (direct + settings.hidden_evidence * telling).clip(0, 1)
+def evidence_coverage(table: pd.DataFrame, settings: StateSettings) -> np.ndarray:
+    """(n,) share of the second with evidence: faces seen, behaviours read, and (counting less) telling absences."""
+    behaviour = table.reindex(columns=[BEHAVIOUR_PREFIX + name for name in BEHAVIOURS]).max(axis=1).fillna(0.0)
+    direct = np.maximum(table["face"].clip(0, 1), table["body"] * behaviour.clip(0, 1))
+    telling = np.minimum(hidden_share(table, settings), (table["body"] - direct).clip(0))
+    return (direct + settings.hidden_evidence * telling).clip(0, 1).to_numpy(float)
 
 
-class _Chain(BaseHMM):
-    """hmmlearn's chain over log-likelihoods computed elsewhere (its documented way to plug in other emissions)."""
+def _reasons(
+    shown: np.ndarray, weights: np.ndarray, winner: np.ndarray, cues: list[Cue], seen: np.ndarray, most: int = 3
+) -> list[str]:
+    """The cues that spoke most for or against each second's state, with sign: ``+looks ahead, -mouth moving``.
 
-    def _compute_log_likelihood(self, X: np.ndarray) -> np.ndarray:
-        return X
-
-
-def _smooth(scores: np.ndarray, lengths: np.ndarray, dwell_s: float) -> np.ndarray:
-    """Posterior (n, k) of each second given the whole lecture of its student (forward-backward).
-
-    All states are equally likely at first and at a change, so that the bias counts once, with the evidence, and a time
-    without evidence drifts to not knowing.
+    What a cue says is its evidence for the winner less the mean of that for the other states; of a cue its clearest
+    sign is named.
     """
-    if not len(scores):
-        return np.zeros_like(scores)
-    count = scores.shape[1]
-    chain = _Chain(n_components=count)
-    chain.startprob_ = np.full(count, 1 / count)
-    chain.transmat_ = (1 - 1 / dwell_s) * np.eye(count) + np.full((count, count), 1 / dwell_s / count)
-    return chain.predict_proba(scores, lengths)
-
-
-def _reasons(contributions: np.ndarray, names: list[str], seen: np.ndarray, most: int = 2) -> list[str]:
-    """The cues that moved each second's winning state most, with sign, e.g. ``+looks ahead, -looks aside``."""
-    words = [CUE_WORDS[name] for name in names]
-    top = np.argsort(-np.abs(contributions), axis=1)[:, :most]
+    states = weights.shape[1]
+    others = (weights.sum(axis=1, keepdims=True) - weights) / max(states - 1, 1)
+    said = shown * (weights - others).T[winner]
+    words = [word for cue in cues for word in cue.words.values()]
+    ends = np.cumsum([0, *(len(cue.words) for cue in cues)])
+    by_cue = np.add.reduceat(said, ends[:-1], axis=1) if len(cues) else said
     reasons = []
-    for row, columns in enumerate(top):
+    for row, sums in enumerate(by_cue):
         if not seen[row]:
             reasons.append("")
             continue
-        parts = [
-            ("+" if contributions[row, column] > 0 else "-") + words[column]
-            for column in columns
-            if abs(contributions[row, column]) > 0.1
-        ]
+        parts = []
+        for cue in np.argsort(-np.abs(sums), kind="stable")[:most]:
+            if abs(sums[cue]) > 0.1:
+                own = slice(ends[cue], ends[cue + 1])
+                sign = int(np.argmax(said[row, own] * np.sign(sums[cue])))
+                parts.append(("+" if sums[cue] > 0 else "-") + words[ends[cue] + sign])
         reasons.append(", ".join(parts) or "neighbouring seconds")
     return reasons
-
-
-def _ramp(values: pd.Series, ramp: Ramp) -> pd.Series:
-    absent, present = ramp
-    return ((values - absent) / (present - absent)).clip(0, 1)

@@ -3,34 +3,51 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import islice
 
 import numpy as np
 import pandas as pd
 
 from consent.policy import CoverPolicy
+from consent.zones import Zone
 from models.anomaly import unusual_spans
+from models.evidence import INNER_READINGS
 from models.state_model import posterior
+from models.states import Profile
 from pipeline import appearance
-from pipeline.anonymise import regions_to_cover
+from pipeline.camera import Camera
+from pipeline.camera_path import CameraPath
 from pipeline.cues import add_motion, seconds
-from pipeline.detect import Detections, Detector, choose_device
+from pipeline.detect import Detector, choose_device
 from pipeline.errors import VideoError
-from pipeline.faces import FaceReader, Faces
-from pipeline.heads import HeadReader, complete_head_boxes
+from pipeline.head_count import too_few, with_head_count
+from pipeline.heads import complete_head_boxes
+from pipeline.hiding import covers_of, doubts, empty_seats, mostly_in_seats, rows_to_cover, split_opted_out
+from pipeline.identity import (
+    camera_warnings,
+    in_own_scene,
+    people_of,
+    renumbered,
+    swap_warnings,
+    whole_people,
+    with_doubts,
+)
 from pipeline.observations import ObservationBuffer, fill_gaps, in_contract_order, of_students
-from pipeline.passers_by import GLIMPSE_HOLD_S, passing, seated
+from pipeline.passers_by import seated
+from pipeline.people import PersonReader
 from pipeline.places import places_by_second
 from pipeline.progress import Progress
-from pipeline.seats import SeatSettings, TrackletBook, assign_students
+from pipeline.scene_tracks import SceneTracks
+from pipeline.seat_plan import SeatPlan, by_seat, plan_of
 from pipeline.session import BOX
 from pipeline.settings import Settings
-from pipeline.track import Tracker
+from pipeline.smoothing import smooth_boxes
+from pipeline.staff import staff_of
 from pipeline.video import Frame, VideoInfo, VideoReader, prefetch
-from pipeline.zones import heads_in_zones, mostly
+from pipeline.zones import heads_in_seats
 
 
 @dataclass
@@ -49,6 +66,9 @@ class Analysis:
         students: number of students.
         warnings: what the user should know about the video.
         policy: whom the render has to cover, now that the lecture is known.
+        seats: where each student sits; ``None`` where that is not known.
+        staff: people who are no students, as they are drawn: ``t``, ``student`` (a key per person), ``x1 y1 x2 y2``.
+        camera: how it moved; ``None`` where that is not known.
         stage_seconds: wall time of detection, tracking, faces and tables.
     """
 
@@ -64,6 +84,9 @@ class Analysis:
     students: int
     warnings: list[str]
     policy: CoverPolicy
+    seats: SeatPlan | None = None
+    staff: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=["t", "student", *BOX], dtype=float))
+    camera: CameraPath | None = None
     stage_seconds: dict[str, float] = field(default_factory=dict)
 
 
@@ -81,9 +104,16 @@ class _Stopwatch:
 
 
 def analyse(
-    reader: VideoReader, detector: Detector, policy: CoverPolicy, settings: Settings, progress: Progress
+    reader: VideoReader,
+    detector: Detector,
+    policy: CoverPolicy,
+    settings: Settings,
+    progress: Progress,
+    seat_map: Mapping[str, Zone] | None = None,
 ) -> Analysis:
     """Run pass 1.
+
+    Numbers are by seat: those of the map's seats where one is given, else front row first, from left to right.
 
     People in a zone of somebody who opted out are followed, so that they can be covered, and nothing else: neither
     their faces nor their behaviour are read, and no row is made for them. Where nobody is found in the seat of a
@@ -94,15 +124,15 @@ def analyse(
     """
     info = reader.info
     interval = interval_s(settings, info.fps)
-    tracker = Tracker(settings.track, interval)
-    book = TrackletBook()
+    camera, path = Camera(settings.camera), CameraPath(info.width, info.height)
+    followed = SceneTracks(settings.track, interval)
     buffer = ObservationBuffer(detector.behaviour_names)
     watch = _Stopwatch()
-    head_reader = HeadReader(settings.heads, choose_device(settings.device))
+    readers = (settings.faces, settings.heads, settings.hands, settings.desk, settings.objects)
     with (
         # closed at the end: the reader cannot be while the thread ahead is in it
         closing(prefetch(reader.frames(settings.rate), depth=2 * settings.detect.batch)) as frames,
-        FaceReader(settings.faces) as face_reader,
+        PersonReader(*readers, device=choose_device(settings.device)) as reading,
         progress.stage("Analyse", info.frames) as advance,
     ):
         watch.lap("start")
@@ -113,14 +143,16 @@ def analyse(
             watch.lap("detect")
             for frame, found in zip(batch, found_in, strict=True):
                 looks = appearance.describe(frame.image, found.boxes_xyxy)
-                tracks = tracker.update(frame.t, found, looks)
-                book.add(frame.t, tracks, found.boxes_xyxy, found.scores, looks)
+                view = camera.look(frame.image)
+                path.add(frame.t, view)
+                tracks = followed.follow(frame.t, view, found, looks)
                 watch.lap("track")
-                allowed = ~heads_in_zones(found.boxes_xyxy, policy, info.width, info.height)
+                to_first = view.to_scene if view.scene == 0 else None
+                allowed = ~heads_in_seats(found.boxes_xyxy, to_first, policy, info.width, info.height)
                 read = detector.read_behaviours(frame.image, found, allowed)
                 watch.lap("behaviours")
-                faces = _read_faces(face_reader, head_reader, frame, found, tracks, allowed)
-                buffer.add(frame.index, frame.t, tracks, read, faces)
+                faces, around = reading.read(frame.image, found.boxes_xyxy, tracks, allowed, view)
+                buffer.add(frame.index, frame.t, tracks, read, faces, around)
                 watch.lap("faces")
                 advance(frame.index - last_index)
                 last_index = frame.index
@@ -129,24 +161,49 @@ def analyse(
         raise VideoError(f"{info.name}: no frame could be decoded; export the recording again as MP4")
     watch.lap("decode")
 
+    path.join(camera.links)
+    people = people_of(followed.by_scene(camera.links), path, settings, interval)
+    everybody = people.person_of
     frames_seen, times = list(buffer.frames), list(buffer.times)
     limits = settings.seats.for_clip(len(times), interval)
-    everybody = assign_students(book, limits, interval)
     rows = buffer.table()
-    sitting = seated(rows, everybody, interval)
+    in_room = path.in_room(rows)
+    staff = staff_of(in_room, everybody, people.scene_of, (info.width, info.height), interval, settings.staff)
+    staff -= mostly_in_seats(rows, everybody, policy, path)  # when in doubt it is who said no
+    teaching = {track: one for track, one in everybody.items() if one in staff}
+    students = {track: one for track, one in everybody.items() if one not in staff}
+    sitting = seated(in_room, students, interval, people.scene_of)
+    if settings.students is not None:
+        sitting = with_head_count(sitting, people.pieces, people.scene_of, settings.students)
     policy = policy.with_empty_seats(
-        _empty_seats(rows[rows["track"].isin(list(sitting))], policy, info, limits, interval)
+        empty_seats(rows[rows["track"].isin(list(sitting))], policy, path, limits, interval)
     )
-    hidden, student_of = _split_opted_out(rows, sitting, policy, info)
-    observations = complete_head_boxes(
-        fill_gaps(of_students(rows[~hidden], student_of), frames_seen, times, settings.max_fill_s)
+    hidden, student_of = split_opted_out(rows, sitting, policy, path)
+    observations = fill_gaps(
+        of_students(in_room[~hidden], people.parts(student_of)), frames_seen, times, settings.max_fill_s
     )
+    observations = complete_head_boxes(in_own_scene(observations, path))
     observations["motion"] = add_motion(observations)
-    to_cover, glimpses = _to_cover(rows, hidden, sitting, everybody, policy)
-    covers = _covers(to_cover, everybody, settings, glimpses)
-    cues = seconds(observations, reader.duration, interval, settings.cues)
-    states = posterior(cues, settings.profile, settings.states)
+    if settings.profile is Profile.OBSERVABLE:  # what tells of inner states only is not kept, let alone judged
+        observations[list(INNER_READINGS)] = np.nan
+    observations = smooth_boxes(observations, settings.smooth_s)
     events = unusual_spans(places_by_second(observations), settings.anomaly)
+    observations, events = whole_people(observations), whole_people(events)
+    person_of = {number: everybody[track] for track, number in student_of.items()}
+    observations = with_doubts(observations, observations["student"].map(person_of), people.doubtful)
+    in_first = observations[path.known_at(observations["t"].to_numpy(float)) & observations["observed"]]
+    if seat_map:
+        number = by_seat(in_first, (info.width, info.height), seat_map)
+        for one in sorted(set(student_of.values()) - set(number)):  # never seen in the first picture
+            number[one] = max(number.values(), default=0) + 1
+        observations, events, in_first = (renumbered(one, number) for one in (observations, events, in_first))
+    to_cover, glimpses = rows_to_cover(rows, hidden, sitting | teaching, everybody, policy)
+    covers = covers_of(to_cover, people.parts(), settings, glimpses)
+    cues = seconds(observations, reader.duration, interval, settings.cues)
+    states = posterior(cues, settings.profile, settings.states, interval)
+    warnings = [*reader.warnings, *doubts(policy), *too_few(len(set(sitting.values())), settings.students)]
+    warnings += swap_warnings(observations)
+    warnings += camera_warnings(path, people.strangers, policy, reader.duration)
     watch.lap("tables")
     return Analysis(
         info=info,
@@ -154,13 +211,16 @@ def analyse(
         duration_s=reader.duration,
         interval_s=interval,
         analysed_frames=len(frames_seen),
-        observations=in_contract_order(observations),
+        observations=in_contract_order(path.in_picture(observations)),
         states=states,
         events=events,
         covers=covers,
         students=len(set(student_of.values())),
-        warnings=[*reader.warnings, *_doubts(policy)],
+        warnings=warnings,
         policy=policy,
+        seats=plan_of(in_first, (info.width, info.height), seat_map, policy.zones),
+        staff=_boxes_of(rows[~hidden], teaching),
+        camera=path,
         stage_seconds=watch.seconds,
     )
 
@@ -175,91 +235,7 @@ def _batches(frames: Iterator[Frame], size: int) -> Iterator[list[Frame]]:
         yield batch
 
 
-def _read_faces(
-    face_reader: FaceReader,
-    head_reader: HeadReader,
-    frame: Frame,
-    found: Detections,
-    tracks: np.ndarray,
-    allowed: np.ndarray,
-) -> Faces:
-    """Faces and heads of the allowed (mask (n,)); the rows of the others stay NaN."""
-    boxes = found.boxes_xyxy[allowed]
-    read = face_reader.read(frame.image, boxes)
-    heads = head_reader.read(frame.image, boxes, tracks[allowed], read.head_xyxy, read.pose_deg)
-    faces = Faces.unseen(len(found))
-    faces.head_xyxy[allowed], faces.pose_deg[allowed], faces.cues[allowed] = heads.head_xyxy, heads.pose_deg, read.cues
-    return faces
-
-
-def _split_opted_out(
-    rows: pd.DataFrame, student_of: dict[int, int], policy: CoverPolicy, info: VideoInfo
-) -> tuple[np.ndarray, dict[int, int]]:
-    """Rows (mask) of people who opted out, and the other students renumbered without gaps.
-
-    A student counts as opted out when most of the rows lie in an opted-out zone; rows of others within a zone are
-    hidden one by one, because whoever it is may be the one who said no.
-    """
-    in_zone = heads_in_zones(rows[list(BOX)].to_numpy(float), policy, info.width, info.height)
-    student = rows["track"].map(student_of)
-    gone = mostly(in_zone, student)
-    hidden = in_zone | student.isin(gone).to_numpy()
-    left = sorted(set(student_of.values()) - gone)
-    number = {old: new for new, old in enumerate(left, start=1)}
-    return hidden, {track: number[old] for track, old in student_of.items() if old in number}
-
-
-def _empty_seats(
-    students: pd.DataFrame, policy: CoverPolicy, info: VideoInfo, limits: SeatSettings, interval_s: float
-) -> int:
-    """In how many of the zones where a student who said no is expected nobody was found, or too briefly to be somebody.
-
-    ``students``: rows of tracks of students. The camera may have moved, or the student may not have been there.
-    """
-    boxes = students[list(BOX)].to_numpy(float)
-    found = [
-        int(heads_in_zones(boxes, replace(policy, zones=(zone,)), info.width, info.height).sum())
-        for zone in policy.expected
-    ]
-    return sum(count < limits.min_sightings or count * interval_s < limits.min_seen_s for count in found)
-
-
-def _doubts(policy: CoverPolicy) -> list[str]:
-    """What to say when it is not known who said no."""
-    if not policy.unplaced:
-        return []
-    who = "1 student" if policy.unplaced == 1 else f"{policy.unplaced} students"
-    return [
-        f"it is not known which of the people are {who} who said no (no seat on record, or nobody found in it), so"
-        " everybody is covered in the video and the tables may hold their rows; correct the seat, or if they were not"
-        " there add --absent STUDENT, and run again with --overwrite"
-    ]
-
-
-def _to_cover(
-    rows: pd.DataFrame, hidden: np.ndarray, sitting: dict[int, int], everybody: dict[int, int], policy: CoverPolicy
-) -> tuple[pd.DataFrame, set[int]]:
-    """The rows of those to cover, and those of their tracks that are covered for the moment of their sighting only."""
-    if policy.everyone:
-        return rows, set()
-    if not policy.passers_by:
-        return rows[hidden], set()
-    strangers = passing(rows, sitting)
-    glimpses = set(rows.loc[strangers, "track"]) - set(everybody) - set(rows.loc[hidden, "track"])
-    return rows[hidden | strangers], glimpses
-
-
-def _covers(
-    people: pd.DataFrame, student_of: dict[int, int], settings: Settings, glimpses: Collection[int] = ()
-) -> pd.DataFrame:
-    """Regions to cover of these rows of tracks, one key per person.
-
-    Tracks of one student share a key, so that the cover also bridges the gaps between them; a track that is no
-    student's has a key of its own. The covers of ``glimpses`` (track numbers) are held for a moment only.
-    """
-    owner = people["track"].map(student_of).fillna(-people["track"])
-    key = pd.Series(pd.factorize(owner)[0], index=people.index)
-    brief = set(key[people["track"].isin(list(glimpses))])
-    covers = regions_to_cover(complete_head_boxes(people.assign(student=key)), settings.cover)
-    hold = min(GLIMPSE_HOLD_S, settings.cover.hold_s)
-    return covers.assign(hold_s=np.where(covers["student"].isin(brief), hold, settings.cover.hold_s))
+def _boxes_of(rows: pd.DataFrame, person_of: dict[int, int]) -> pd.DataFrame:
+    """The boxes of these people alone: nothing that was read of them is kept."""
+    own = rows[rows["track"].isin(list(person_of))]
+    return own.assign(student=own["track"].map(person_of))[["t", "student", *BOX]]

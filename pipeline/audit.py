@@ -7,7 +7,7 @@ is found too, where everybody or a whole seat had to be covered.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -15,12 +15,14 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from consent.policy import CoverPolicy
+from pipeline.camera_path import EYE, CameraPath
 from pipeline.find_faces import FaceFinder, FindSettings, Found
 from pipeline.progress import Progress
 from pipeline.session import AUDIT, MANIFEST, AuditResult, Session, SessionError
 from pipeline.store import write_json
 from pipeline.timeline import Timeline
 from pipeline.video import Frame, VideoReader, prefetch
+from pipeline.zones import boxes_around_seats, points_in_seats
 
 MOST_LISTED = 200
 """Leaks written down one by one; the count tells of the rest."""
@@ -111,6 +113,7 @@ def audit(
     expected_frames: int | None = None,
     tell: Callable[[float, np.ndarray], None] | None = None,
     open_finder: Callable[[FindSettings], FaceFinder] = FaceFinder,
+    camera: CameraPath | None = None,
 ) -> Audit:
     """Look for faces where ``policy`` says that none may show.
 
@@ -124,6 +127,8 @@ def audit(
         expected_frames: how many frames the video must hold; ``None`` when that is not known.
         tell: given the time (s) and the boxes (n, 4) px of all that is found on a frame, doubtful or not.
         open_finder: makes the detectors.
+        camera: how it moved, and the seats with it; where that is not known the whole picture is searched. ``None``
+            for a camera that stood still.
 
     Raises:
         VideoError: the video cannot be decoded.
@@ -141,12 +146,14 @@ def audit(
         last = -1
         with closing(prefetch(reader.frames(settings.rate), depth=8)) as stream:
             for frame in stream:
-                if policy.everyone:
+                seen_from = [EYE] if camera is None else camera.to_first_around(frame.t)
+                if policy.everyone or (policy.zones and any(one is None for one in seen_from)):
                     found = finder.find(frame.image)
                 else:
                     drawn = np.zeros((0, 4)) if covers is None else covers.at(frame.t)[1]
-                    found = finder.find_in(frame.image, np.concatenate([drawn, boxes_around_seats(policy, *size)]))
-                    found = found.only(must_be_covered(found.centres, policy, drawn, *size))
+                    seats = [boxes_around_seats(policy, *size, one) for one in seen_from]
+                    found = finder.find_in(frame.image, np.concatenate([drawn, *seats]))
+                    found = found.only(must_be_covered(found.centres, policy, drawn, *size, seen_from))
                 if tell is not None and len(found):
                     tell(frame.t, found.boxes_xyxy)
                 leaks.add(frame, found.only(found.sure))
@@ -175,23 +182,23 @@ def audit(
     )
 
 
-def boxes_around_seats(policy: CoverPolicy, width: int, height: int) -> np.ndarray:
-    """(n, 4) px: upright boxes around the seats of those who said no."""
-    return np.array([zone.corners for zone in policy.zones]).reshape(-1, 4) * (width, height, width, height)
-
-
 def must_be_covered(
-    centres: np.ndarray, policy: CoverPolicy, drawn_xyxy: np.ndarray, width: int, height: int
+    centres: np.ndarray,
+    policy: CoverPolicy,
+    drawn_xyxy: np.ndarray,
+    width: int,
+    height: int,
+    seen_from: Sequence[np.ndarray | None] = (EYE,),
 ) -> np.ndarray:
     """Which faces (n,), by their centres (n, 2) px, are in a seat of somebody who said no or where a cover was drawn.
 
-    A seat can be a polygon; in the box around it others may sit.
+    A seat can be a polygon; in the box around it others may sit. ``seen_from``: as ``CameraPath.to_first_around``.
     """
     x, y = centres[:, :1], centres[:, 1:]
     left, top, right, bottom = drawn_xyxy.T
     in_cover = ((left <= x) & (x <= right) & (top <= y) & (y <= bottom)).any(axis=1)
-    in_seat = [policy.opted_out(one / width, other / height) for one, other in centres.tolist()]
-    return in_cover | np.array(in_seat, bool)
+    in_seat = [points_in_seats(centres, one, policy, width, height) for one in seen_from]
+    return in_cover | np.any(in_seat, axis=0)
 
 
 def standing(before: Audit | None, now: Audit) -> Audit:
@@ -267,8 +274,15 @@ def audit_session(session: Session, policy: CoverPolicy, settings: AuditSettings
 
     Raises:
         VideoError: the video cannot be decoded.
-        SessionError: the session is damaged or cannot be written.
+        SessionError: the session is damaged or cannot be written, or only seats could be looked at, and it is not on
+            record where in the picture they are.
     """
+    camera = session.manifest.camera
+    if camera is not None and camera.moved and policy.zones and not policy.everyone:
+        raise SessionError(
+            f"{session.folder}: the camera moved in this lecture, so it is not known any more where in its video the"
+            " seats of those who said no are; run the lecture again with --overwrite to check it"
+        )
     before = read_audit(session)
     now = audit(session.video, policy, None, settings, progress, expected_frames=session.manifest.counts.frames)
     counts = standing(before, now)

@@ -1,43 +1,26 @@
-"""From what was seen in single frames to one row of cues per student and second."""
+"""From what was seen in single frames to one row of cues per student and second; docs/cues.md tells of each."""
 
 from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field
 
 from models.state_model import CUE_COLUMNS
-from pipeline.session import BEHAVIOUR_PREFIX
+from pipeline.cue_settings import MIN_HEAD_PX, CueSettings
+from pipeline.cue_windows import eye_windows, mouth_windows, still_seconds
+from pipeline.forward import common_turn, forward_directions, mutual_facing
+from pipeline.session import BEHAVIOUR_PREFIX, EXTRA_COLUMNS, FACE_CUES, HEAD_BOX, HEAD_POSE
 
+BROW_DOWN = (0.0, 0.3)
+"""``brow`` taken as no and as full frown: two standard deviations of the reading on one face at rest."""
+BOWED = (0.0, 20.0)
+"""Deg below ahead: not bowed, and bowed to something held in the hands."""
+OVER_DESK = (10.0, 25.0)
+"""Deg below ahead: not bowed, and bowed over the desk; a notebook lies 35 to 50 deg down, the eyes take 5 to 10."""
+WRITES = (0.01, 0.06)
+"""Share of the desk region that moves: noise, and a hand that writes (a hand is a tenth of the region)."""
 
-class CueSettings(BaseModel):
-    """How cues are read from observations."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    baseline_s: float = Field(
-        10.0,
-        ge=0,
-        description="s of seen face after which a student's own forward direction replaces the class's",
-    )
-    forward_quantile: float = Field(
-        0.75,
-        ge=0.5,
-        le=1,
-        description="quantile of a student's pitch taken as looking ahead; heads bow more than they rise",
-    )
-    seat_yaw_deg: float = Field(
-        25.0, ge=0, description="deg a seat's forward yaw may differ from the class's; side seats turn to the board"
-    )
-    seat_pitch_deg: float = Field(10.0, ge=0, description="deg a seat's forward pitch may differ from the class's")
-    seat_roll_deg: float = Field(10.0, ge=0, description="deg a seat's usual roll may differ from the class's")
-    mutual_deg: float = Field(
-        25.0,
-        ge=0,
-        description="deg of yaw towards each other from which two neighbours face each other; talking to the next seat"
-        " turns a head by 45 and more, and a reading may be 15 off",
-    )
-    neighbour_heights: float = Field(1.6, gt=0, description="body heights within which another student is a neighbour")
+__all__ = ["CueSettings", "add_motion", "seconds"]
 
 
 def add_motion(observations: pd.DataFrame) -> pd.Series:
@@ -63,7 +46,7 @@ def seconds(observations: pd.DataFrame, duration_s: float, interval_s: float, se
     """Cues per student and second.
 
     Args:
-        observations: see ``pipeline.session.OBSERVATION_COLUMNS``.
+        observations: see ``pipeline.session.OBSERVATION_COLUMNS``; those of ``EXTRA_COLUMNS`` that are there.
         duration_s: of the lecture; every student has a row for each of its seconds.
         interval_s: time between analysed frames, s.
         settings: how cues are read.
@@ -74,10 +57,11 @@ def seconds(observations: pd.DataFrame, duration_s: float, interval_s: float, se
     students = np.sort(observations["student"].unique())
     count = max(1, int(np.ceil(duration_s - 1e-6)))
     grid = pd.MultiIndex.from_product([students, np.arange(count)], names=["student", "second"])
-    seen = _by_second(observations[observations["observed"]], interval_s, count)
+    frames = _believed(observations[observations["observed"]].sort_values(["student", "t"], kind="stable"))
+    seen = _by_second(frames, interval_s, count)
     behaviours = [column for column in seen if column.startswith(BEHAVIOUR_PREFIX)]
     groups = seen.groupby(["student", "second"])
-    mean = groups[["yaw", "pitch", "roll", "eye_open", "mouth_open", "brow_furrow", "motion", *behaviours]].mean()
+    mean = groups[[*HEAD_POSE, *FACE_CUES, "motion", "head_px", *EXTRA_COLUMNS, *behaviours]].mean()
     mean["mouth_motion"] = groups["mouth_open"].std(ddof=0).where(groups["mouth_open"].count() >= 3)
     length_s = np.minimum(1.0, duration_s - mean.index.get_level_values("second"))  # the last second may be a part
     expected = np.maximum(1.0, length_s / interval_s)
@@ -85,18 +69,76 @@ def seconds(observations: pd.DataFrame, duration_s: float, interval_s: float, se
     mean["face"] = (groups["yaw"].count() / expected).clip(upper=1)
     places = seen.assign(middle=(seen["x1"] + seen["x2"]) / 2, height=seen["y2"] - seen["y1"])
     mean[["middle", "top", "height"]] = places.groupby(["student", "second"])[["middle", "y1", "height"]].mean()
+    mean["head_y"] = groups["head_y"].mean()
     table = mean.reindex(grid).reset_index()
     table[["body", "face"]] = table[["body", "face"]].fillna(0.0)
     usually = seen.groupby("student")["yaw"].apply(lambda yaw: yaw.notna().mean()).astype(float)
     table["usually_seen"] = table["student"].map(usually)
-    enough_s = min(settings.baseline_s, duration_s / 2)  # in a short clip even half of it has to do
-    forward = _forward(seen, settings, enough_s / interval_s)
-    for column in ("yaw", "pitch", "roll"):
+    enough = min(settings.baseline_s, duration_s / 2) / interval_s  # in a short clip even half of it has to do
+    forward, class_forward = forward_directions(seen, settings, enough)
+    for column in HEAD_POSE:
+        table[f"{column}_class"] = table[column] - class_forward[column]
         table[column] = table[column] - table["student"].map(forward[column])
-    table["brow"] = table["brow_furrow"] - table["student"].map(seen.groupby("student")["brow_furrow"].median())
-    table["mutual"] = _mutual(table, settings)
-    table["t"] = table["second"].astype(float)
+    table["yaw"] = table["yaw"] - table["second"].map(common_turn(table, settings))
+    for column, own in (("eye_open", "eye_own"), ("mouth_open", "mouth_own"), ("brow_furrow", "brow")):
+        table[own] = table[column] - table["student"].map(_usual(seen, column, enough))
+    table["slump"] = (table["head_y"] - table["student"].map(_usual(seen, "head_y", enough))) / table["head_px"]
+    relative = frames.assign(
+        second=np.minimum(frames["t"].to_numpy().astype(int), count - 1),
+        pitch=frames["pitch"] - frames["student"].map(forward["pitch"]),
+    )
+    eyes = eye_windows(relative, grid, interval_s, settings.perclos_s)
+    mouth = mouth_windows(relative, grid, interval_s)
+    table = pd.concat([table, eyes.reset_index(drop=True), mouth.reset_index(drop=True)], axis=1)
+    table["still_s"] = still_seconds(table["motion"], table["student"], settings.still_motion)
+    table["mutual"] = mutual_facing(table, settings)
+    table = table.assign(**_joint(table), t=table["second"].astype(float))
     return table[[*CUE_COLUMNS, *behaviours]]
+
+
+def _believed(seen: pd.DataFrame) -> pd.DataFrame:
+    """Rows with ``head_px`` and ``head_y``; what a head too small cannot tell is NaN, and so is what was never read."""
+    top, bottom = seen[HEAD_BOX[1]], seen[HEAD_BOX[3]]
+    read = seen["yaw"].notna() | seen["eye_open"].notna()  # else the head box is a guess
+    rows = seen.assign(head_px=bottom - top, head_y=((top + bottom) / 2).where(read))
+    for column in EXTRA_COLUMNS:
+        if column not in rows:
+            rows[column] = np.nan
+    for column, least_px in MIN_HEAD_PX.items():
+        rows[column] = rows[column].where(rows["head_px"] >= least_px)
+    return rows
+
+
+def _usual(seen: pd.DataFrame, column: str, enough: float) -> pd.Series:
+    """Each student's own median of a reading; NaN for those with too few of them."""
+    by_student = seen.groupby("student")[column]
+    return by_student.median().where(by_student.count() >= enough)
+
+
+def _joint(table: pd.DataFrame) -> dict[str, pd.Series]:
+    """Cues made of several: where one of their parts was not seen they are NaN, unless told otherwise.
+
+    ``yawn`` and ``frown`` join their parts as causes of which each is enough (noisy or; Pearl 1988, section 4.3.2).
+    """
+    hand = table["hand_face"]
+    bowed, over_desk = _ramp(-table["pitch"], *BOWED), _ramp(-table["pitch"], *OVER_DESK)
+    pose = (table["hand_front"] + bowed) / 2
+    return {
+        "yawn": _either(table["mouth_open"], hand * (1 - table["eye_open"])),
+        "frown": _either(_ramp(table["brow"], *BROW_DOWN), hand),
+        "writing": over_desk * _ramp(table["desk_motion"], *WRITES),
+        "phone": pd.concat([pose, table["object"]], axis=1).max(axis=1),
+    }
+
+
+def _either(one: pd.Series, other: pd.Series) -> pd.Series:
+    """1 - (1 - one)(1 - other) of those that were seen; NaN where neither was."""
+    joined = 1 - (1 - one.fillna(0.0)) * (1 - other.fillna(0.0))
+    return joined.where(one.notna() | other.notna())
+
+
+def _ramp(values: pd.Series, absent: float, present: float) -> pd.Series:
+    return ((values - absent) / (present - absent)).clip(0, 1)
 
 
 def _by_second(seen: pd.DataFrame, interval_s: float, count: int) -> pd.DataFrame:
@@ -109,41 +151,3 @@ def _by_second(seen: pd.DataFrame, interval_s: float, count: int) -> pd.DataFram
     offset = np.arange(repeats.sum()) - np.repeat(np.cumsum(repeats) - repeats, repeats)
     rows = seen.loc[seen.index.repeat(repeats)].reset_index(drop=True)
     return rows.assign(second=np.repeat(first, repeats) + offset)
-
-
-def _forward(seen: pd.DataFrame, settings: CueSettings, enough_faces: float) -> pd.DataFrame:
-    """Head angles of each student when looking ahead, to the board or the teacher.
-
-    Heads bow to desks, phones and notebooks but are rarely raised above the board, so the forward pitch is a high
-    quantile of a student's pitch; turns go to both sides, so the forward yaw and roll are medians. A student who looks
-    aside or down for the whole lecture must not become the measure of ahead: no seat differs from the class's own
-    forward direction by more than the limits.
-    """
-    by_student = seen.groupby("student")
-    own = by_student[["yaw", "roll"]].median()
-    own["pitch"] = by_student["pitch"].quantile(settings.forward_quantile)
-    trusted = own[by_student["yaw"].count() >= enough_faces]
-    known = trusted if len(trusted) else own
-    class_forward = known.median().fillna(0.0)
-    limits = pd.Series({"yaw": settings.seat_yaw_deg, "roll": settings.seat_roll_deg, "pitch": settings.seat_pitch_deg})
-    forward = own.clip(class_forward - limits, class_forward + limits, axis=1)
-    forward.loc[~forward.index.isin(trusted.index)] = class_forward[forward.columns].to_numpy()
-    return forward
-
-
-def _mutual(table: pd.DataFrame, settings: CueSettings) -> np.ndarray:
-    """1 where a neighbour on the side a student turns to turns back, 0 where not, NaN where the face is not seen."""
-    mutual = np.where(table["yaw"].notna(), 0.0, np.nan)
-    turned = table[table["yaw"].abs() > settings.mutual_deg]
-    for _, rows in turned.groupby("second"):
-        if len(rows) < 2:
-            continue
-        yaw, x, top, height = (rows[name].to_numpy() for name in ("yaw", "middle", "top", "height"))
-        near = np.hypot(x - x[:, None], top - top[:, None]) < settings.neighbour_heights * np.maximum(
-            height, height[:, None]
-        )
-        towards = (yaw[:, None] > 0) == (x - x[:, None] > 0)  # row turns to the side where column sits
-        faces = near & towards & towards.T & (yaw[:, None] * yaw < 0)
-        np.fill_diagonal(faces, False)
-        mutual[rows.index[faces.any(axis=1)]] = 1.0
-    return mutual

@@ -18,34 +18,14 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.heads import head_region, square_view
-
-LANDMARKS = 468
-"""Of the face itself; Face Mesh adds ten for the irises."""
-
-MIRRORED = ((33, 263), (133, 362), (234, 454), (127, 356), (93, 323), (61, 291), (172, 397), (70, 300))
-"""Landmark pairs (student's right, left) whose mean difference is the head's sideways axis."""
-
-FOREHEAD, CHIN = 10, 152
-EYE_CORNERS = ((33, 133), (362, 263))
-EYE_LIDS = ((159, 145), (386, 374))
-INNER_LIPS, MOUTH_CORNERS = (13, 14), (78, 308)
-INNER_BROWS = (55, 285)
-BROW_OVER_LID = ((105, 159), (334, 386))
-
-EYE_SHUT, EYE_WIDE = 0.12, 0.30
-"""Eye aspect ratio (Soukupová & Čech 2016) taken as 0 and 1."""
-MOUTH_WIDE = 0.7
-"""Mouth aspect ratio (lip gap over mouth width) taken as 1: a yawn."""
-BROW_GAP = (0.32, 0.22)
-"""Distance of the inner brows over that of the outer eye corners, relaxed (0) and drawn together (1)."""
-BROW_HEIGHT = (0.28, 0.17)
-"""Brow over upper lid, in the same unit, relaxed (0) and lowered (1)."""
+from pipeline.landmarks import LANDMARKS, face_cues, gaze, head_from_face, head_pose
 
 MOST_WORKERS = 8
 """Face Mesh graphs at most, 20 MB each; more cores are left to the detector."""
 
-FACE_OF_HEAD_HEIGHT, FACE_OF_HEAD_WIDTH = 0.62, 0.72
-"""The mesh spans this share of the head with hair (medians over the rendered heads the project measures with)."""
+LEAN_DEG = np.array([0.0, 5.0, 0.0])
+"""Added to yaw, pitch, roll of the landmarks: the line from chin to forehead leans forward in a head held upright
+(mean over rendered heads of 64 px; other scenes than the demo, the same bodies)."""
 
 
 class FaceSettings(BaseModel):
@@ -72,20 +52,22 @@ class Faces:
         pose_deg: (n, 3) yaw, pitch, roll in degrees relative to the line of sight: + to the student's left (image
             right), chin up, tilt to the student's left shoulder.
         cues: (n, 3) eye opening, mouth opening, brow furrow, each 0 to 1.
+        gaze: (n, 2) where the eyes turn within the head, see ``pipeline.landmarks.gaze``.
     """
 
     head_xyxy: np.ndarray
     pose_deg: np.ndarray
     cues: np.ndarray
+    gaze: np.ndarray
 
     @classmethod
     def unseen(cls, count: int) -> Faces:
         """``count`` people whose faces are not found."""
-        return cls(np.full((count, 4), np.nan), np.full((count, 3), np.nan), np.full((count, 3), np.nan))
+        return cls(*(np.full((count, width), np.nan) for width in (4, 3, 3, 2)))
 
     def forget(self, rows: np.ndarray) -> None:
         """Make the people at ``rows`` unseen again."""
-        for values in (self.head_xyxy, self.pose_deg, self.cues):
+        for values in (self.head_xyxy, self.pose_deg, self.cues, self.gaze):
             values[rows] = np.nan
 
 
@@ -138,8 +120,9 @@ class FaceReader:
         for row, head, points in found:
             self._first_face = False
             faces.head_xyxy[row] = head
-            faces.pose_deg[row] = head_pose(points)
+            faces.pose_deg[row] = head_pose(points) + LEAN_DEG
             faces.cues[row] = face_cues(points)
+            faces.gaze[row] = gaze(points)
         faces.forget(claimed_by_another(faces.head_xyxy, boxes_xyxy))
         return faces
 
@@ -156,8 +139,8 @@ class FaceReader:
             seen = mesh.process(square_view(image_bgr, x, y, side, side_px)).multi_face_landmarks
             if not seen:
                 continue
-            points = np.array([(p.x, p.y, p.z) for p in seen[0].landmark[:LANDMARKS]]) * side + [x, y, 0]
-            head = head_from_face(points)
+            points = np.array([(p.x, p.y, p.z) for p in seen[0].landmark]) * side + [x, y, 0]
+            head = head_from_face(points[:LANDMARKS])
             if head[3] - head[1] >= self.settings.min_head_px and _belongs(head, boxes_xyxy[row]):
                 found.append((row, head, points))
         return found
@@ -185,52 +168,6 @@ class FaceDetector:
         boxes = [(one.location_data.relative_bounding_box, one.score[0]) for one in found]
         rows = [(box.xmin, box.ymin, box.xmin + box.width, box.ymin + box.height, score) for box, score in boxes]
         return np.array(rows, float).reshape(-1, 5)
-
-
-def head_pose(points: np.ndarray) -> np.ndarray:
-    """Yaw, pitch, roll in degrees from the axes of the landmark cloud; see ``Faces.pose_deg`` for the signs.
-
-    The sideways axis is the mean of ``MIRRORED`` differences, the upright axis runs from chin to forehead made
-    orthogonal to it (Gram–Schmidt), the facing direction is their cross product. No camera model is needed because
-    Face Mesh gives depth in the same unit as width. Flatter than the truth for large turns, exact near the
-    front.
-
-    Args:
-        points: (468, 3) landmarks; x right, y down, z away from the camera, one unit.
-    """
-    sideways = _unit(sum((points[left] - points[right] for right, left in MIRRORED), np.zeros(3)))
-    down = points[CHIN] - points[FOREHEAD]
-    down = _unit(down - sideways * (sideways @ down))
-    facing = -np.cross(sideways, down)
-    yaw = np.arctan2(facing[0], -facing[2])
-    pitch = np.arcsin(np.clip(-facing[1], -1, 1))
-    roll = np.arctan2(sideways[1], sideways[0])
-    return np.degrees([yaw, pitch, roll])
-
-
-def face_cues(points: np.ndarray) -> np.ndarray:
-    """Eye opening, mouth opening and brow furrow, each clipped to 0..1; see the constants for what 0 and 1 mean.
-
-    Args:
-        points: (468, 3) landmarks in one unit.
-    """
-    eyes = sum(_distance(points, *pair) for pair in EYE_LIDS) / sum(_distance(points, *pair) for pair in EYE_CORNERS)
-    mouth = _distance(points, *INNER_LIPS) / _distance(points, *MOUTH_CORNERS)
-    eye_span = _distance(points, EYE_CORNERS[0][0], EYE_CORNERS[1][1])
-    gap = _distance(points, *INNER_BROWS) / eye_span
-    height = sum(_distance(points, *pair) for pair in BROW_OVER_LID) / (2 * eye_span)
-    brow = (_share(gap, *BROW_GAP) + _share(height, *BROW_HEIGHT)) / 2
-    return np.clip([_share(eyes, EYE_SHUT, EYE_WIDE), mouth / MOUTH_WIDE, brow], 0, 1)
-
-
-def head_from_face(points: np.ndarray) -> np.ndarray:
-    """Head box (4,) with hair around the landmarks: the mesh ends at the forehead and at the ears."""
-    x1, y1 = points[:, :2].min(axis=0)
-    x2, y2 = points[:, :2].max(axis=0)
-    height = (y2 - y1) / FACE_OF_HEAD_HEIGHT
-    width = max((x2 - x1) / FACE_OF_HEAD_WIDTH, 0.7 * height)  # a face seen from the side is narrow, its head is not
-    middle = (x1 + x2) / 2
-    return np.array([middle - width / 2, y2 - height, middle + width / 2, y2])
 
 
 def claimed_by_another(heads_xyxy: np.ndarray, boxes_xyxy: np.ndarray) -> np.ndarray:
@@ -261,18 +198,6 @@ def _belongs(head: np.ndarray, box: np.ndarray) -> bool:
     width, height, size = box[2] - box[0], box[3] - box[1], head[3] - head[1]
     across = box[0] <= x <= box[2] and head[2] - head[0] < 1.3 * width
     return bool(across and box[1] - 0.35 * size <= head[1] and y <= box[1] + 0.75 * height)
-
-
-def _share(value: float, zero: float, one: float) -> float:
-    return float(np.clip((value - zero) / (one - zero), 0, 1))
-
-
-def _distance(points: np.ndarray, a: int, b: int) -> float:
-    return float(np.linalg.norm(points[a] - points[b]))
-
-
-def _unit(vector: np.ndarray) -> np.ndarray:
-    return vector / max(float(np.linalg.norm(vector)), 1e-9)
 
 
 @contextlib.contextmanager

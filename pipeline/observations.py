@@ -7,28 +7,58 @@ import pandas as pd
 
 from pipeline.detect import Detections
 from pipeline.faces import Faces
-from pipeline.session import BEHAVIOUR_PREFIX, BOX, FACE_CUES, HEAD_BOX, HEAD_POSE, OBSERVATION_COLUMNS
+from pipeline.session import (
+    AROUND,
+    BEHAVIOUR_PREFIX,
+    BOX,
+    DOUBTFUL,
+    EXTRA_COLUMNS,
+    FACE_CUES,
+    GAZE,
+    HEAD_BOX,
+    HEAD_POSE,
+    OBSERVATION_COLUMNS,
+)
+
+MOVE, MOVE_PER_S = 0.3, 1.0
+"""Box heights that the ends of a gap may lie apart: at once (boxes jitter), and for each second (a walk)."""
+
+FILL_RATIO = 1.5
+"""Ratio of heights at the ends of a gap up to which it is filled: who stands up is not taller for a while between."""
 
 
 class ObservationBuffer:
-    """Rows of all tracked people, in 32-bit columns; about 100 bytes per person and analysed frame."""
+    """Rows of all tracked people, in 32-bit columns; about 130 bytes per person and analysed frame."""
 
     def __init__(self, behaviour_names: tuple[str, ...]) -> None:
-        self._floats = [*BOX, "score", *HEAD_BOX, *HEAD_POSE, *FACE_CUES]
+        self._floats = [*BOX, "score", *HEAD_BOX, *HEAD_POSE, *FACE_CUES, *GAZE, *AROUND]
         self._floats += [BEHAVIOUR_PREFIX + name for name in behaviour_names]
         self._values: list[np.ndarray] = []
         self._tracks: list[np.ndarray] = []
         self.frames: list[int] = []
         self.times: list[float] = []
 
-    def add(self, frame: int, t: float, tracks: np.ndarray, found: Detections, faces: Faces) -> None:
-        """Take in one analysed frame: its index, time (s), and its n people with their track numbers."""
+    def add(
+        self,
+        frame: int,
+        t: float,
+        tracks: np.ndarray,
+        found: Detections,
+        faces: Faces,
+        around: np.ndarray | None = None,
+    ) -> None:
+        """Take in one analysed frame: its index, time (s), and its n people with their track numbers.
+
+        ``around``: (n, 5) of ``pipeline.session.AROUND``; NaN when not given.
+        """
         parts = [
             found.boxes_xyxy,
             found.scores[:, None],
             faces.head_xyxy,
             faces.pose_deg,
             faces.cues,
+            faces.gaze,
+            np.full((len(tracks), len(AROUND)), np.nan) if around is None else around,
             found.behaviours,
         ]
         self._values.append(np.concatenate(parts, axis=1, dtype=np.float32))
@@ -59,7 +89,8 @@ def of_students(rows: pd.DataFrame, student_of: dict[int, int]) -> pd.DataFrame:
 def fill_gaps(observations: pd.DataFrame, frames: list[int], times: list[float], longest_s: float) -> pd.DataFrame:
     """Add rows with ``observed = False`` for analysed frames missing within a student's short gaps.
 
-    Only the body box is filled, by linear interpolation in time; everything read from the picture stays NaN.
+    Only the body box is filled, by linear interpolation in time; everything read from the picture stays NaN. A gap
+    whose ends lie further apart than people walk in that time, or differ in size, stays empty.
 
     Args:
         observations: observed rows by student and time.
@@ -73,7 +104,8 @@ def fill_gaps(observations: pd.DataFrame, frames: list[int], times: list[float],
     for student, rows in observations.groupby("student", sort=False):
         at = rows["frame"].map(position).to_numpy()
         step = np.diff(at)
-        short = (step > 1) & (clock[at[1:]] - clock[at[:-1]] <= longest_s)
+        gap = clock[at[1:]] - clock[at[:-1]]
+        short = (step > 1) & (gap <= longest_s) & _one_motion(rows[list(BOX)].to_numpy(float), gap)
         if not short.any():
             continue
         missing = np.concatenate([np.arange(at[i] + 1, at[i + 1]) for i in np.flatnonzero(short)])
@@ -90,8 +122,21 @@ def fill_gaps(observations: pd.DataFrame, frames: list[int], times: list[float],
     return table.sort_values(["student", "frame"], kind="stable", ignore_index=True)
 
 
+def _one_motion(boxes_xyxy: np.ndarray, gap_s: np.ndarray) -> np.ndarray:
+    """Between which neighbours of (n, 4) boxes in time somebody could have moved, mask (n - 1,)."""
+    top = np.stack([(boxes_xyxy[:, 0] + boxes_xyxy[:, 2]) / 2, boxes_xyxy[:, 1]], axis=1)
+    height = np.maximum(boxes_xyxy[:, 3] - boxes_xyxy[:, 1], 1e-6)
+    low, high = np.minimum(height[1:], height[:-1]), np.maximum(height[1:], height[:-1])
+    moved = np.linalg.norm(np.diff(top, axis=0), axis=1) / low
+    return (moved <= MOVE + MOVE_PER_S * gap_s) & (high <= FILL_RATIO * low)
+
+
 def in_contract_order(observations: pd.DataFrame) -> pd.DataFrame:
-    """The columns of ``pipeline.session.OBSERVATION_COLUMNS``, then behaviours; rows by frame, then student."""
+    """``pipeline.session.OBSERVATION_COLUMNS``, ``EXTRA_COLUMNS``, ``doubtful`` if there, then behaviours.
+
+    Rows by frame, then student.
+    """
     behaviours = [column for column in observations if column.startswith(BEHAVIOUR_PREFIX)]
-    table = observations[[*OBSERVATION_COLUMNS, *behaviours]]
+    marks = [DOUBTFUL] if DOUBTFUL in observations else []
+    table = observations[[*OBSERVATION_COLUMNS, *EXTRA_COLUMNS, *marks, *behaviours]]
     return table.sort_values(["frame", "student"], kind="stable", ignore_index=True)

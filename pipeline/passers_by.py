@@ -5,6 +5,8 @@ They are no students of this lecture: no row is made for them, and they are cove
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 
@@ -23,21 +25,26 @@ SAME_HEAD = 0.5
 """Share of the smaller head box that lies in the other, from which both are one head."""
 
 
-def seated(rows: pd.DataFrame, student_of: dict[int, int], interval_s: float) -> dict[int, int]:
+def seated(
+    rows: pd.DataFrame, student_of: dict[int, int], interval_s: float, scene_of: Mapping[int, int] | None = None
+) -> dict[int, int]:
     """The tracks of students who sit somewhere; what remains of ``student_of`` without those who only walk through.
 
     Args:
-        rows: of tracks, with the body boxes.
+        rows: of tracks, with the body boxes, in coordinates in which the room stands still.
         student_of: track -> student.
         interval_s: time between analysed frames, s.
+        scene_of: track -> scene, where there are several: places in different scenes have nothing in common.
     """
     times = rows["t"].to_numpy(float)
     limit = min(SEATED_S, (len(np.unique(times)) // 2) * interval_s)  # a clip of a second has students too
     student = rows["track"].map(student_of).to_numpy(float)
+    scene_of = scene_of or {}
+    scene = rows["track"].map(scene_of).fillna(0).to_numpy(int)
     centres, sides = head_centres(rows[list(BOX)].to_numpy(float))
     sits = set()
-    for one in set(student_of.values()):
-        own = (student == one) & np.isfinite(centres).all(axis=1)
+    for one, place in {(one, scene_of.get(track, 0)) for track, one in student_of.items()}:
+        own = (student == one) & (scene == place) & np.isfinite(centres).all(axis=1)
         if own.any() and time_on_seat(centres[own], float(np.median(sides[own])), interval_s) >= limit:
             sits.add(one)
     return {track: one for track, one in student_of.items() if one in sits}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
@@ -17,29 +17,18 @@ ROUNDS = 2
 
 
 class Patches:
-    """Places and moments, in no order; empty to begin with."""
+    """Places and moments to cover; without any to begin with."""
 
-    def __init__(self) -> None:
-        self._times = np.zeros(0)
-        self._boxes = np.zeros((0, 4))
+    def __init__(self, found: Iterable[tuple[float, np.ndarray]] = ()) -> None:
+        """Take in faces: the time (s from the first frame) and the boxes (n, 4) px of each frame, in any order."""
+        frames = sorted(found, key=lambda one: one[0])
+        self._times = np.repeat([t for t, _ in frames], [len(boxes) for _, boxes in frames])
+        boxes = np.concatenate([np.zeros((0, 4)), *(boxes for _, boxes in frames)])
+        size = np.tile(boxes[:, 2:] - boxes[:, :2], 2)
+        self._boxes = boxes + size * [-GROWN, -GROWN, GROWN, GROWN]
 
     def __len__(self) -> int:
         return len(self._times)
-
-    def add(self, t: float, boxes_xyxy: np.ndarray) -> None:
-        """Add faces (n, 4) px found at ``t`` (s from the first frame)."""
-        size = np.tile(boxes_xyxy[:, 2:] - boxes_xyxy[:, :2], 2) * [-GROWN, -GROWN, GROWN, GROWN]
-        place = np.searchsorted(self._times, t, side="right")
-        self._times = np.insert(self._times, place, [t] * len(size))
-        self._boxes = np.insert(self._boxes, place, boxes_xyxy + size, axis=0)
-
-    def with_those_of(self, others: Patches) -> Patches:
-        """Both together."""
-        both = Patches()
-        both._times = np.concatenate([self._times, others._times])
-        order = np.argsort(both._times, kind="stable")
-        both._times, both._boxes = both._times[order], np.concatenate([self._boxes, others._boxes])[order]
-        return both
 
     def at(self, t: float) -> np.ndarray:
         """(n, 4) px to cover at a moment."""
@@ -63,13 +52,11 @@ def write_until_clean(write: Callable[[Patches], None], check: Callable[[Tell], 
     Returns:
         the last check, with how many places were patched.
     """
-    patches, found = Patches(), Patches()
-    write(patches)
-    checked = check(found.add)
-    for again in range(ROUNDS):
-        if not (checked.leak_count if again else len(found)):
-            break
-        patches, found = patches.with_those_of(found), Patches()
+    found: list[tuple[float, np.ndarray]] = []
+    for again in range(ROUNDS + 1):
+        patches = Patches(found)
         write(patches)
-        checked = check(found.add)
+        checked = check(lambda t, boxes_xyxy: found.append((t, boxes_xyxy)))
+        if not (checked.leak_count if again else len(Patches(found))):
+            break
     return checked.model_copy(update={"patched": len(patches)})

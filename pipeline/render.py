@@ -32,6 +32,10 @@ COVER_SPAN_S = 1.0
 """Between sightings no further apart a cover spans both places: a tracker may have jumped from one head to another."""
 
 
+STAFF = "staff"
+"""The tag of people who are no students."""
+
+
 @dataclass(frozen=True)
 class Scale:
     """Sizes in px that follow the frame's shorter side, so that the bar fits upright recordings too."""
@@ -128,6 +132,9 @@ class Annotator:
             longest_gap_s=max(settings.max_fill_s, 1.5 * analysis.interval_s),
             hold_s=analysis.interval_s / 2,
         )
+        self._staff = Timeline(
+            analysis.staff, "student", longest_gap_s=1.5 * analysis.interval_s, hold_s=analysis.interval_s / 2
+        )
         self._covers = covers_over_time(analysis, settings)
         self._patches = patches or Patches()
         self._state = {
@@ -155,13 +162,16 @@ class Annotator:
         self._draw_bar(image_bgr[: scale.bar, :width], t, self._second(t), scale)
 
     def marks(self, t: float, scale: Scale) -> list[Mark]:
-        """What is drawn about each student seen at ``t`` (s), in the order of their numbers."""
+        """What is drawn about each student seen at ``t`` (s), in the order of their numbers, then of staff."""
         students, boxes = self._students.at(t)
         marks = []
         for student, (x1, y1, x2, y2) in zip(students.tolist(), np.round(boxes).astype(int).tolist(), strict=True):
             state = self._state.get((student, self._second(t)), UNSEEN)
             label = _label(student, state, x2 - x1, scale)
             marks.append(Mark(label, (x1, y1, x2, y2), from_hex(PALETTE[state])))
+        _, boxes = self._staff.at(t)
+        plain = from_hex(PALETTE[UNSEEN])
+        marks += [Mark(STAFF, (x1, y1, x2, y2), plain) for x1, y1, x2, y2 in np.round(boxes).astype(int).tolist()]
         return marks
 
     def _second(self, t: float) -> int:

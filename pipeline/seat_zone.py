@@ -14,7 +14,7 @@ REACH = 1.5
 """Head regions from the middle of a seat within which a head is still on it: leaning, not walking."""
 OUTERMOST = 2.0
 """Per cent of the places on the seat left out at each side."""
-MARGIN = 0.5
+MARGIN = 0.25
 """Head regions added on each side."""
 SHARED = 0.1
 """Share of another student's sightings in the zone from which it does not tell the two apart."""
@@ -42,8 +42,13 @@ def seat_of(session: Session, number: int) -> SeatFound:
     """The seat of the student with this number in the annotated video.
 
     Raises:
-        SessionError: the session cannot be read, or nobody has the number.
+        SessionError: the session cannot be read, its camera moved, or nobody has the number.
     """
+    if session.manifest.camera is not None and session.manifest.camera.moved:
+        raise SessionError(
+            f"{session.folder}: its camera moved, so places in its video are no seats; take the seat {number} from its"
+            " seats.json: engage consent student COURSE STUDENT --seat NUMBER --seat-map FILE"
+        )
     rows = session.observations
     rows = rows[rows["observed"]]
     numbers = sorted(rows["student"].unique().tolist())
@@ -81,6 +86,11 @@ def time_on_seat(centres: np.ndarray, side: float, interval_s: float) -> float:
         interval_s: time between analysed frames, s.
     """
     return float(_near(centres, _densest(centres, side), side).sum()) * interval_s
+
+
+def seat_middle(centres: np.ndarray, side: float) -> np.ndarray:
+    """Where (2,) one person's head mostly is, by its places (n, 2) px and the side of its region, px."""
+    return _densest(centres, side)
 
 
 def seat_box(centres: np.ndarray, side: float) -> np.ndarray:

@@ -8,19 +8,23 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import Enum
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from consent.retention import Kind
 from models.states import Profile
+
+if TYPE_CHECKING:
+    from models.cards import ModelFile
+    from pipeline.stills import Still
 
 SCHEMA_VERSION = 1
 
@@ -31,12 +35,14 @@ EVENTS = "events.parquet"
 ENGAGEMENT = "engagement.csv"
 VIDEO = "annotated.mp4"
 AUDIT = "audit.json"
+CORRECTIONS = "corrections.csv"
 REPORT = "report.pdf"
-FILES = (MANIFEST, OBSERVATIONS, STATES, EVENTS, ENGAGEMENT, VIDEO, AUDIT, REPORT)
+SEATS = "seats.json"
+FILES = (MANIFEST, OBSERVATIONS, STATES, EVENTS, ENGAGEMENT, VIDEO, AUDIT, REPORT, SEATS, CORRECTIONS)
 
 PARTS = {
     Kind.ANNOTATED_VIDEO: (VIDEO, AUDIT),
-    Kind.TABLES: (OBSERVATIONS, STATES, EVENTS, ENGAGEMENT, REPORT),
+    Kind.TABLES: (OBSERVATIONS, STATES, EVENTS, ENGAGEMENT, REPORT, SEATS, CORRECTIONS),
 }
 """What each kind of data in a session is made of, as the consent forms name them: "annotated video", and "tables and
 report". ``audit.json`` goes with the video because it tells where faces show in that video."""
@@ -54,6 +60,23 @@ OBSERVATION_COLUMNS = (
 frame; yaw, pitch, roll in degrees relative to the line of sight (+ to the student's left, chin up, tilt to the
 student's left shoulder); eye, mouth and brow 0 to 1; motion in body heights per second; NaN where not seen. Then one
 ``behaviour_<name>`` column (0 to 1) for each behaviour the detector knows."""
+
+GAZE = ("gaze_x", "gaze_y")
+HAND_CUES = ("hand_face", "hand_raised", "hand_front")
+DESK_MOTION = "desk_motion"
+OBJECT = "object"
+AROUND = (*HAND_CUES, DESK_MOTION, OBJECT)
+"""What is read around the head."""
+
+EXTRA_COLUMNS = (*GAZE, *AROUND)
+"""After those, before behaviours; sessions made before them lack them. ``gaze_x gaze_y``: where the eyes turn within
+the head, -1 to 1, + to the student's left and up. ``hand_face hand_raised hand_front``: hand at mouth or chin, raised,
+in front of the chest, 0 to 1, NaN in frames in which this student's body was not read (``pipeline.hands``).
+``desk_motion``: share of the desk region that moved since the last analysed frame. ``object``: score of a phone or book
+at the hands or the head; NaN without a detector of these."""
+DOUBTFUL = "doubtful"
+"""Column of the observations in sessions where two may have swapped seats unseen: whether the row may be of the other
+one. Sessions without such rows have no such column."""
 
 STATE_COLUMNS = ("t", "student", "state", "coverage", "why")
 """One row per student and second: ``t`` is its start, ``state`` the most likely one or ``unseen``, ``coverage`` the
@@ -85,9 +108,20 @@ class Counts(BaseModel):
     """How much was seen and made."""
 
     students: int = Field(ge=0)
+    staff: int = Field(default=0, ge=0, description="people who are no students; they are in no table")
     frames: int = Field(ge=0, description="frames of the source, all of them in the annotated video")
     analysed_frames: int = Field(ge=0)
     events: int = Field(ge=0)
+
+
+class CameraSummary(BaseModel):
+    """What a session's manifest says of the camera."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    scenes: int = Field(1, ge=1, description="views between which the camera was not followed")
+    moved: bool = Field(False, description="whether seats on record are elsewhere in parts of the video")
+    lost_s: float = Field(0.0, ge=0, description="s of the video in which it is not known where seats on record are")
 
 
 class AuditResult(str, Enum):
@@ -99,10 +133,18 @@ class AuditResult(str, Enum):
 
 
 class EngagementSummary(BaseModel):
-    """The class over the whole session; ``None`` where nobody was seen."""
+    """The class over the whole session; ``None`` where nobody was seen, or too few at once for a class value."""
 
     mean: float | None = Field(default=None, ge=0, le=1)
+    low: float | None = Field(default=None, ge=0, le=1, description="of the 95 % interval")
+    high: float | None = Field(default=None, ge=0, le=1)
     coverage: float = Field(default=0.0, ge=0, le=1)
+    withheld_seconds: int = Field(default=0, ge=0, description="seconds in which somebody, but too few, were seen")
+
+    @property
+    def withheld(self) -> bool:
+        """Whether there is no mean although somebody was seen."""
+        return self.mean is None and self.withheld_seconds > 0
 
 
 class Manifest(BaseModel):
@@ -124,12 +166,14 @@ class Manifest(BaseModel):
     profile: Profile
     course: str | None = None
     approval: str = Field(description="id of the approval on record, or the words given on the command line")
+    purposes: list[str] = Field(default_factory=list, description="what the run was for, all of it approved")
     blur: str
     everyone_covered: bool = Field(
         default=False, description="also where not asked for: it was not known who those are that said no"
     )
     audit: AuditResult | None = Field(default=None, description="of the covers; none in sessions made before it")
     counts: Counts
+    camera: CameraSummary | None = Field(default=None, description="how it moved; none in sessions made before it")
     engagement: EngagementSummary
     stage_seconds: dict[str, float] = Field(default_factory=dict, description="wall time of each stage")
     warnings: list[str] = Field(default_factory=list)
@@ -204,6 +248,32 @@ class Session:
         """See ``OBSERVATION_COLUMNS``."""
         return self._table(OBSERVATIONS, OBSERVATION_COLUMNS)
 
+    def observed(self, *columns: str, between: tuple[float, float] | None = None) -> pd.DataFrame:
+        """Some columns of the observations, in a span (s, both ends included) if given; a long lecture has millions
+        of rows.
+        """
+        filters = None if between is None else [("t", ">=", between[0]), ("t", "<=", between[1])]
+        return self._table(OBSERVATIONS, columns or OBSERVATION_COLUMNS, filters, only=bool(columns))
+
+    def stills(self, times: Sequence[float]) -> list[Still]:
+        """Frames of the annotated video at these times (s); everybody is covered unless showing was granted.
+
+        A frame that cannot be had, or in which a face still shows when all heads are covered, is left out.
+
+        Raises:
+            SessionError: the video or a table is missing, deleted or damaged.
+        """
+        from pipeline.stills import stills  # brings the renderer and the face detectors along
+
+        return stills(self, times)
+
+    @property
+    def model_cards(self) -> list[ModelFile]:
+        """What this software knows of each model file the session was made with."""
+        from models.cards import model_files
+
+        return model_files(self.manifest.models)
+
     @cached_property
     def states(self) -> pd.DataFrame:
         """See ``STATE_COLUMNS``."""
@@ -232,10 +302,16 @@ class Session:
             raise SessionError(f"{self.folder}: {name} is missing; run the lecture again with --overwrite")
         return path
 
-    def _table(self, name: str, columns: tuple[str, ...]) -> pd.DataFrame:
+    def _table(
+        self,
+        name: str,
+        columns: tuple[str, ...],
+        filters: list[tuple[str, str, float]] | None = None,
+        only: bool = False,
+    ) -> pd.DataFrame:
         path = self._existing(name)
         try:
-            table = pd.read_parquet(path)
+            table = pd.read_parquet(path, columns=list(columns) if only else None, filters=filters)
         except Exception as error:  # a damaged file makes pyarrow and pandas raise nearly anything
             raise _unreadable(path, error) from None
         missing = [column for column in columns if column not in table]

@@ -16,12 +16,20 @@ from models.state_model import StateSettings
 from models.states import Profile, State
 from pipeline.anonymise import CoverSettings
 from pipeline.audit import AuditSettings
+from pipeline.camera import CameraSettings
 from pipeline.cues import CueSettings
+from pipeline.desk import DeskSettings
 from pipeline.detect import DetectSettings
 from pipeline.errors import InputError
 from pipeline.faces import FaceSettings
+from pipeline.hands import HandSettings
 from pipeline.heads import HeadSettings
+from pipeline.link import LinkSettings
+from pipeline.objects import ObjectSettings
+from pipeline.scenes import SceneSettings
 from pipeline.seats import SeatSettings
+from pipeline.staff import StaffSettings
+from pipeline.swaps import SwapSettings
 from pipeline.track import TrackSettings
 
 
@@ -33,13 +41,22 @@ class Settings(BaseModel):
     profile: Profile = Field(Profile.FULL, description="states that may be emitted")
     blur: Blur = Field(Blur.OPTED_OUT, description="whose heads are covered")
     rate: float = Field(5.0, gt=0, le=60, description="analysed frames per second; all frames are rendered")
+    students: int | None = Field(None, ge=1, description="students in the room, where somebody counted; staff not")
     device: str = Field("auto", description="auto, cpu or cuda:N")
     keep_audio: bool = Field(False, description="voices identify people")
     detect: DetectSettings = DetectSettings()
+    camera: CameraSettings = CameraSettings()
     track: TrackSettings = TrackSettings()
+    link: LinkSettings = LinkSettings()
     seats: SeatSettings = SeatSettings()
+    scenes: SceneSettings = SceneSettings()
+    swaps: SwapSettings = SwapSettings()
+    staff: StaffSettings = StaffSettings()
     faces: FaceSettings = FaceSettings()
     heads: HeadSettings = HeadSettings()
+    hands: HandSettings = HandSettings()
+    desk: DeskSettings = DeskSettings()
+    objects: ObjectSettings = ObjectSettings()
     cues: CueSettings = CueSettings()
     states: StateSettings = StateSettings()
     anomaly: AnomalySettings = AnomalySettings()
@@ -48,8 +65,16 @@ class Settings(BaseModel):
     state_weights: dict[State, float] | None = Field(
         None, description="engagement weight of each state, 0 to 1; those not named keep the default"
     )
+    withhold_below: int = Field(5, ge=1, description="students seen below which class values are withheld; 1: never")
     max_fill_s: float = Field(
         2.0, ge=0, description="s of a gap in a student's boxes that is filled with unobserved rows"
+    )
+    smooth_s: float = Field(
+        0.3,
+        ge=0,
+        le=2,
+        description="s (standard deviation) over which students' boxes are steadied once motion has been read from"
+        " them; 0 leaves them as detected",
     )
     video_quality: int = Field(23, ge=0, le=51, description="x264 constant rate factor; lower is larger and finer")
     video_preset: Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium"] = Field(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 from types import FrameType
 
 
@@ -22,6 +23,7 @@ class Stop:
         stop = cls()
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, stop._hear)
+        sys.unraisablehook = _all_but_stops
         return stop
 
     def _hear(self, number: int, frame: FrameType | None) -> None:
@@ -36,3 +38,9 @@ class Stop:
         """
         if self.asked:
             raise KeyboardInterrupt
+
+
+def _all_but_stops(unraisable: sys.UnraisableHookArgs) -> None:
+    """Print what a finaliser raised, unless it is the stop: that is not lost, ``check`` raises it."""
+    if not isinstance(unraisable.exc_value, KeyboardInterrupt):
+        sys.__unraisablehook__(unraisable)

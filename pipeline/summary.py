@@ -21,7 +21,8 @@ def summary_table(session: Session, *, with_end_dates: bool = True) -> Table:
     table.add_column(style="bold")
     table.add_column()
     table.add_row("students", str(manifest.counts.students))
-    index = "nobody was seen well enough" if summary.mean is None else f"{summary.mean:.2f}"
+    nothing = "withheld, too few students were seen at once" if summary.withheld else "nobody was seen well enough"
+    index = nothing if summary.mean is None else f"{summary.mean:.2f}"
     table.add_row("engagement (0 to 1)", f"{index}, {summary.coverage:.0%} of the time seen")
     counted = session.states["state"].value_counts()
     minutes = [f"{name.replace('_', ' ')} {counted[name] / 60:.1f}" for name in counted.index]

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import pandas as pd
 
-from consent.policy import Approval, CoverPolicy
+from consent.policy import Approval, CoverPolicy, Purpose
+from consent.zones import Zone
 from models.head import WEIGHTS as HEAD_WEIGHTS
 from models.registry import file_sha256
 from models.states import Profile
@@ -25,6 +26,7 @@ from pipeline.session import (
     ENGAGEMENT,
     EVENTS,
     OBSERVATIONS,
+    SEATS,
     STATES,
     VIDEO,
     Counts,
@@ -52,23 +54,30 @@ def walk(
     course: str | None,
     score: Score,
     progress: Progress,
+    seat_map: Mapping[str, Zone] | None = None,
+    purposes: Sequence[Purpose] = (),
 ) -> None:
     """Analyse, render and check one lecture into ``writer``'s folder; the report and the commit are the caller's.
+
+    ``purposes`` are noted in the session; whether they are permitted is decided before.
 
     Raises:
         VideoError: the lecture cannot be decoded.
         OSError: the results cannot be stored.
     """
-    analysis = analyse(reader, detector, policy, settings, progress)
+    analysis = analyse(reader, detector, policy, settings, progress, seat_map)
     engagement, summary = score(analysis.states, settings.profile)
     by_second = class_by_second(engagement)
     checked = _written_and_checked(reader, writer, analysis, by_second, settings, progress)
     writer.write_json(AUDIT, checked)
+    if analysis.seats is not None:
+        writer.write_json(SEATS, analysis.seats)
     writer.write_table(OBSERVATIONS, analysis.observations)
     writer.write_table(STATES, analysis.states)
     writer.write_table(EVENTS, analysis.events)
     writer.write_table(ENGAGEMENT, engagement)
-    writer.write_manifest(_manifest(reader, writer, analysis, detector, settings, approval, course, summary, checked))
+    manifest = _manifest(reader, writer, analysis, detector, settings, approval, course, summary, checked)
+    writer.write_manifest(manifest.model_copy(update={"purposes": [one.value for one in purposes]}))
 
 
 def _written_and_checked(
@@ -91,7 +100,14 @@ def _written_and_checked(
     def check(tell: Tell) -> Audit:
         begun = time.perf_counter()
         checked = audit(
-            out, analysis.policy, covers, settings.audit, progress, expected_frames=analysis.frames, tell=tell
+            out,
+            analysis.policy,
+            covers,
+            settings.audit,
+            progress,
+            expected_frames=analysis.frames,
+            tell=tell,
+            camera=analysis.camera,
         )
         seconds["audit"] += time.perf_counter() - begun
         return checked
@@ -130,10 +146,12 @@ def _manifest(
         audit=checked.result,
         counts=Counts(
             students=analysis.students,
+            staff=analysis.staff["student"].nunique(),
             frames=analysis.frames,
             analysed_frames=analysis.analysed_frames,
             events=len(analysis.events),
         ),
+        camera=None if analysis.camera is None else analysis.camera.summary(analysis.duration_s),
         engagement=summary,
         stage_seconds={stage: round(seconds, 3) for stage, seconds in analysis.stage_seconds.items()},
         warnings=analysis.warnings,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date
@@ -10,23 +11,29 @@ from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from consent import retention
 from consent.policy import Blur, CoverPolicy
 from pipeline.analyse import Analysis, interval_s
 from pipeline.anonymise import regions_to_cover
 from pipeline.audit import WHOLE_PICTURE, Audit, audit, read_audit, with_earlier_leaks
+from pipeline.corrections import read_corrections
+from pipeline.errors import InputError
 from pipeline.parts import Parts, Who, parts_of, without
 from pipeline.patches import Patches, Tell, write_until_clean
 from pipeline.progress import Progress
 from pipeline.redraw import redraw
 from pipeline.render import class_by_second, covers_over_time, render
 from pipeline.search import Originals
+from pipeline.seat_plan import read_plan
 from pipeline.session import (
     AUDIT,
+    CORRECTIONS,
     ENGAGEMENT,
     EVENTS,
     OBSERVATIONS,
+    SEATS,
     STATES,
     VIDEO,
     AuditResult,
@@ -87,6 +94,7 @@ def take_out(folder: Path, who: Who, originals: Originals, remake: Remake, progr
         return settled
     with open_session(folder.parent, folder.name, overwrite=True) as writer:
         session = Session.open(folder)  # now nobody else writes it
+        who = placed(session, who)
         if retention.Kind.TABLES in session.manifest.purged:
             outcome = _without_anybody(session, who, writer)
         else:
@@ -97,12 +105,21 @@ def take_out(folder: Path, who: Who, originals: Originals, remake: Remake, progr
     return outcome
 
 
+def placed(session: Session, who: Who) -> Who:
+    """``who`` as far as it is known in this session: where its camera moved, a seat on record is no place in it."""
+    camera = session.manifest.camera
+    if who.zone is None or who.number is not None or camera is None or not camera.moved:
+        return who
+    return replace(who, zone=None)
+
+
 def standing(session: Session, who: Who) -> Outcome | None:
     """Why there is nothing to do in a session, ``None`` where there is.
 
     Raises:
         SessionError: the session is damaged, or has no student of that number.
     """
+    who = placed(session, who)
     listed = who.withdrawal in session.manifest.withdrawals
     if retention.Kind.TABLES in (purged := session.manifest.purged):
         if retention.Kind.ANNOTATED_VIDEO not in purged:
@@ -129,7 +146,7 @@ def _write(
     manifest = session.manifest
     settings = settings_on_record(manifest.config, manifest.profile)
     known = who.zone is not None or who.number is not None
-    before = _as_analysed(session)
+    before = as_analysed(session)
     if known:
         parts = parts_of(session, who)
         after, words = without(before, parts)
@@ -159,10 +176,17 @@ def _write(
             words += f"; the video was made anew from {source.name}"
         elif known:
             words += "; covered on the annotated video"
+    if (seats := read_plan(session)) is not None:
+        writer.write_json(SEATS, seats.without(parts.students))
     writer.write_table(OBSERVATIONS, after.observations)
     writer.write_table(STATES, after.states)
     writer.write_table(EVENTS, after.events)
     writer.write_table(ENGAGEMENT, engagement)
+    with contextlib.suppress(InputError):  # lines nobody can read may be the student's: they are not kept
+        corrections = read_corrections(session)
+        if len(corrections):
+            still = set(after.observations["student"])
+            writer.write_table(CORRECTIONS, corrections[corrections["student"].isin(still)])
     counts = {"students": after.students, "events": len(after.events)}
     warning = (
         f"everybody is covered since {who.withdrawal}, in which it is not known who the student is;"
@@ -213,8 +237,11 @@ def nobody_was_covered(manifest: Manifest) -> bool:
     return manifest.audit is AuditResult.NOBODY and not manifest.withdrawals and manifest.blur != Blur.EVERYONE.value
 
 
-def _as_analysed(session: Session) -> Analysis:
-    """A session as pass 1 left it, but for the covers, which are in the picture."""
+def as_analysed(
+    session: Session, observations: pd.DataFrame | None = None, states: pd.DataFrame | None = None
+) -> Analysis:
+    """A session as pass 1 left it, but for the covers, which are in the picture; or with these tables only."""
+    observations = session.observations if observations is None else observations
     manifest = session.manifest
     settings = settings_on_record(manifest.config, manifest.profile)
     info = VideoInfo(
@@ -229,10 +256,10 @@ def _as_analysed(session: Session) -> Analysis:
         duration_s=manifest.duration,
         interval_s=interval_s(settings, manifest.fps),
         analysed_frames=manifest.counts.analysed_frames,
-        observations=session.observations,
-        states=session.states,
+        observations=observations,
+        states=session.states if states is None else states,
         events=session.events,
-        covers=session.observations.iloc[:0],
+        covers=observations.iloc[:0],
         students=manifest.counts.students,
         warnings=list(manifest.warnings),
         policy=CoverPolicy(False, (), ""),

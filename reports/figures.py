@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,7 +17,9 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 from numpy.typing import NDArray
 
 from models.states import PALETTE, UNSEEN, Profile, State
-from reports.formula import SHARE_PREFIX, in_bins, summary
+from reports.formula import SHARE_PREFIX, class_rows, in_bins, summary
+from reports.intervals import curve_half_widths
+from reports.segments import Segment
 
 FONT: Final = "DejaVu Sans"
 FONT_FOLDER: Final = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
@@ -30,13 +33,13 @@ INK, PALE = "#2B2B2B", "#C9CED6"
 NAMED_FROM: Final = 0.09
 """A band is named inside where it is at least this share of the height; the legend names all."""
 
-_STYLE: Final[dict[Any, Any]] = {
+STYLE: Final[dict[Any, Any]] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "engage",
     "font.family": FONT,
     "font.size": 7.0,
 }
-_MILLIMETRE = 1 / 25.4
+MILLIMETRE = 1 / 25.4
 
 
 def bin_seconds(table: pd.DataFrame) -> int:
@@ -45,28 +48,45 @@ def bin_seconds(table: pd.DataFrame) -> int:
     return next((length for length in BIN_SECONDS if span <= length * MOST_BINS), BIN_SECONDS[-1])
 
 
-def engagement_svg(table: pd.DataFrame, width_mm: float, height_mm: float) -> str:
-    """The class index over time with the session's mean, and the coverage in a thin band underneath.
+def engagement_svg(
+    table: pd.DataFrame,
+    segments: Sequence[Segment],
+    unusual: Sequence[float],
+    width_mm: float,
+    height_mm: float,
+) -> str:
+    """The class index over time with its interval and the session's mean; underneath, how much was seen.
 
     Args:
         table: see ``reports.formula.engagement_table``.
+        segments: parted by lines, numbered from 1; one alone is not drawn.
+        unusual: middles of unusual spans (s), marked along the top.
         width_mm: width on paper.
         height_mm: height on paper.
 
     Returns:
         SVG whose text is set in ``FONT``.
     """
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         figure, (index, band) = _figure(width_mm, height_mm, rows=(4.2, 1.0))
         bins, edges = _bins(table)
         mean, coverage = summary(table)
         if mean is None:
-            index.text(0.5, 0.5, "nobody was seen", transform=index.transAxes, ha="center", va="center", color=INK)
+            nothing = "withheld: too few students were seen at once" if coverage > 0 else "nobody was seen"
+            index.text(0.5, 0.5, nothing, transform=index.transAxes, ha="center", va="center", color=INK)
         else:
             values = bins["engagement"].to_numpy(float)
+            half = _half_widths(table, len(values))
+            low, high = np.clip(values - half, 0, 1), np.clip(values + half, 0, 1)
+            index.stairs(high, edges, baseline=low, fill=True, color=PALETTE[State.ATTENTIVE], alpha=0.22, linewidth=0)
             index.axhline(mean, color=INK, linewidth=0.6, linestyle=(0, (4, 3)))
             index.stairs(values, edges, color=PALETTE[State.ATTENTIVE], linewidth=1.3, baseline=None)
             _beside(index, f"mean {mean:.2f}", mean)
+        if len(segments) > 1:
+            _draw_segments(index, segments, edges[-1] - edges[0])
+        if len(unusual):
+            index.plot(unusual, np.full(len(unusual), 0.02), "^", color=INK, markersize=2.5, clip_on=False, mew=0)
+            _beside(index, "▲ unusual", 0.02)
         index.set_ylim(0, 1)
         index.set_yticks([0, 0.25, 0.5, 0.75, 1], ["0", "", "0.5", "", "1"])
         index.set_ylabel("index")
@@ -75,7 +95,7 @@ def engagement_svg(table: pd.DataFrame, width_mm: float, height_mm: float) -> st
         _beside(band, f"seen {coverage:.0%}", 0.5)
         _shares_axis(band, ticks=(0, 1))
         _time_axis(index, band, table)
-        return _svg(figure)
+        return as_svg(figure)
 
 
 def shares_svg(table: pd.DataFrame, profile: Profile, width_mm: float, height_mm: float) -> str:
@@ -83,10 +103,12 @@ def shares_svg(table: pd.DataFrame, profile: Profile, width_mm: float, height_mm
 
     Args and returns as ``engagement_svg``; ``profile`` gives the states in their fixed order.
     """
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         figure, (axes,) = _figure(width_mm, height_mm, rows=(1.0,))
         bins, edges = _bins(table)
         coverage = bins["coverage"].to_numpy(float)
+        if summary(table).mean is None and coverage.any():
+            axes.text(0.5, 0.5, "shares are withheld", transform=axes.transAxes, ha="center", va="center", color=INK)
         bottom = np.zeros(len(bins))
         layers = [
             (
@@ -110,11 +132,11 @@ def shares_svg(table: pd.DataFrame, profile: Profile, width_mm: float, height_mm
             handlelength=1.0, handleheight=1.0, labelspacing=0.35, borderaxespad=0.2,
         )  # fmt: skip
         _time_axis(axes, axes, table)
-        return _svg(figure)
+        return as_svg(figure)
 
 
 def _figure(width_mm: float, height_mm: float, rows: tuple[float, ...]) -> tuple[Figure, list[Axes]]:
-    figure = Figure(figsize=(width_mm * _MILLIMETRE, height_mm * _MILLIMETRE))
+    figure = Figure(figsize=(width_mm * MILLIMETRE, height_mm * MILLIMETRE))
     # Equal margins in both figures, so that the same moment stands at the same place on the page.
     left, right, foot = 11 / width_mm, 1 - 24 / width_mm, 5 / height_mm
     grid = figure.add_gridspec(
@@ -133,6 +155,25 @@ def _figure(width_mm: float, height_mm: float, rows: tuple[float, ...]) -> tuple
         one.spines[["left", "bottom"]].set(color=PALE, linewidth=0.6)
         one.tick_params(length=2, width=0.5, color=PALE, labelcolor=INK)
     return figure, axes
+
+
+def _half_widths(table: pd.DataFrame, count: int) -> NDArray[np.float64]:
+    """Half of the interval around each bin of the curve."""
+    rows = class_rows(table)
+    weight = rows["weight"].to_numpy(float)
+    at = np.floor(rows["t"].to_numpy(float) / bin_seconds(table)).astype(int)
+    half = curve_half_widths(np.nan_to_num(rows["engagement"].to_numpy(float)) * weight, weight, at - at.min())
+    return half if len(half) == count else np.full(count, np.nan)
+
+
+def _draw_segments(axes: Axes, segments: Sequence[Segment], span: float) -> None:
+    """A line where each begins, and its number above the middle where there is room."""
+    for place, one in enumerate(segments, 1):
+        if place > 1:
+            axes.axvline(one.start, color=INK, linewidth=0.6, linestyle=(0, (1, 2)))
+        if one.end - one.start > 0.025 * span:
+            axes.annotate(str(place), ((one.start + one.end) / 2, 1), (0, -1), axes.get_xaxis_transform(),
+                          "offset points", ha="center", va="top", color=INK, fontsize=6.5)  # fmt: skip
 
 
 def _span(table: pd.DataFrame) -> float:
@@ -207,7 +248,8 @@ def _time_axis(first: Axes, last: Axes, table: pd.DataFrame) -> None:
         first.tick_params(bottom=False, labelbottom=False)
 
 
-def _svg(figure: Figure) -> str:
+def as_svg(figure: Figure) -> str:
+    """The figure as SVG, the same each time."""
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None})
     return buffer.getvalue()

@@ -1,93 +1,35 @@
 """The engagement index: E = Σ_state w_state · P(state | seen), and its means over a class and over a session.
 
 Every mean is weighted by coverage, the share of the time with evidence. Time in which a student was not seen
-therefore lowers the coverage that stands beside a number and never the number itself.
+therefore lowers the coverage that stands beside a number and never the number itself. Seconds in which fewer students
+were seen than ``Rules.withhold_below`` have no class value, and no mean of the class rests on them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from types import MappingProxyType
+from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pydantic import ConfigDict, Field, RootModel, field_validator
 
 from models.states import Profile, State
 from reports.errors import FormulaError
-
-WEIGHTS_KEY: Final = "state_weights"
-"""Where a session's ``config`` keeps weights that differ from the default ones."""
-
-DEFAULT: Final[Mapping[State, float]] = MappingProxyType(
-    {
-        State.DISCUSSING: 1.0,  # interactive, the highest mode of ICAP
-        State.TAKING_NOTES: 0.85,  # constructive in own words, active when copied: a camera can not tell
-        State.ATTENTIVE: 0.70,  # passive in ICAP: receiving without a visible product
-        State.CONFUSED: 0.50,  # helps learning when resolved, harms it when not: the middle
-        State.BORED: 0.15,  # present without taking part
-        State.DISTRACTED: 0.0,  # busy with something else
-    }
-)
-"""Weights by convention. The literature gives their order, not their values: interactive > constructive >
-active > passive is ICAP (Chi & Wylie 2014, Educational Psychologist 49(4), 219-243); that confusion can be
-productive is D'Mello, Lehman, Pekrun & Graesser 2014, Learning and Instruction 29, 153-170."""
+from reports.intervals import Interval, ratio_interval
+from reports.weights import DEFAULT_WEIGHTS, WITHHOLD_BELOW, StateWeights
 
 SHARE_PREFIX = "share_"
 CLASS, STUDENT = "class", "student"
+BOUNDS: Final = ("engagement_low", "engagement_high")
 AGAIN: Final = "run the lecture again with --overwrite"
-
-
-class StateWeights(RootModel[dict[State, float]]):
-    """How much a second in each state counts, 0 to 1; states not named keep their default weight.
-
-    ``StateWeights()`` or ``StateWeights({State.CONFUSED: 0.4})``. A convention, see ``DEFAULT``.
-
-    Raises:
-        FormulaError: an unknown state, or a weight that is not a number from 0 to 1.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    root: dict[State, float] = Field(default_factory=dict, validate_default=True)
-
-    @field_validator("root", mode="before")
-    @classmethod
-    def _complete(cls, given: Any) -> dict[State, float]:
-        if not isinstance(given, Mapping):
-            raise FormulaError(f"engagement weights: {given!r} is not a table; give one number per state")
-        weights = dict(DEFAULT)
-        for name, value in given.items():
-            try:
-                state = State(name)
-            except ValueError:
-                known = ", ".join(state.value for state in State)
-                raise FormulaError(f"engagement weights: {name!r} is not a state; choose from {known}") from None
-            number = isinstance(value, (int, float)) and not isinstance(value, bool)
-            if not number or not 0.0 <= value <= 1.0:  # NaN fails the comparison
-                raise FormulaError(f"engagement weight of {state.value}: {value!r}; give a number from 0 to 1")
-            weights[state] = float(value)
-        return weights
-
-    def __getitem__(self, state: State) -> float:
-        """The weight of ``state``, 0 to 1."""
-        return self.root[state]
-
-    def vector(self, states: Iterable[State]) -> NDArray[np.float64]:
-        """(states,) weights in the given order."""
-        return np.array([self.root[state] for state in states], dtype=np.float64)
-
-
-DEFAULT_WEIGHTS: Final = StateWeights()
 
 
 class Summary(NamedTuple):
     """The class over a whole session."""
 
     mean: float | None
-    """Engagement index, 0 to 1; ``None`` where nobody was seen."""
+    """Engagement index, 0 to 1; ``None`` where nobody was seen, or never enough students at once."""
     coverage: float
     """Share of all student seconds with evidence, 0 to 1."""
 
@@ -106,13 +48,17 @@ def second_engagement(states: pd.DataFrame, weights: StateWeights = DEFAULT_WEIG
     Raises:
         FormulaError: a column is missing, or a probability or coverage lies outside 0 to 1.
     """
-    emitted, posterior, coverage = _evidence(states)
+    emitted, posterior, coverage = evidence(states)
     index = _index(posterior, emitted, weights)
     return pd.DataFrame({"t": states["t"], "student": states["student"], "engagement": index, "coverage": coverage})
 
 
-def class_engagement(states: pd.DataFrame, weights: StateWeights = DEFAULT_WEIGHTS) -> pd.DataFrame:
+def class_engagement(
+    states: pd.DataFrame, weights: StateWeights = DEFAULT_WEIGHTS, withhold_below: int = WITHHOLD_BELOW
+) -> pd.DataFrame:
     """The class in each second: the mean over its students, each weighted by coverage.
+
+    Engagement and shares are withheld (NaN) where fewer than ``withhold_below`` students are seen.
 
     Returns:
         One row per second in order of time: ``t`` (s), ``engagement`` (0 to 1, NaN where nobody is seen),
@@ -125,7 +71,9 @@ def class_engagement(states: pd.DataFrame, weights: StateWeights = DEFAULT_WEIGH
     seconds, shares, seen, watched = _grouped(states, "t", weights)
     students = max(states["student"].nunique(), 1)
     head = {"coverage": np.clip(seen / students, 0.0, 1.0), "students_seen": watched}
-    return pd.DataFrame({"t": seconds, "engagement": shares.pop("engagement"), **head, **shares})
+    table = pd.DataFrame({"t": seconds, "engagement": shares.pop("engagement"), **head, **shares})
+    table.loc[table["students_seen"] < withhold_below, ["engagement", *shares]] = np.nan
+    return table
 
 
 def student_engagement(states: pd.DataFrame, weights: StateWeights = DEFAULT_WEIGHTS) -> pd.DataFrame:
@@ -133,8 +81,8 @@ def student_engagement(states: pd.DataFrame, weights: StateWeights = DEFAULT_WEI
 
     Returns:
         One row per student in order of number: ``student``, ``engagement`` (0 to 1, NaN if never seen),
-        ``coverage`` (mean over the seconds of the session), ``minutes_seen``, and ``share_<state>`` of the
-        seen time.
+        ``engagement_low`` and ``engagement_high`` (95% interval, NaN where too little was seen to tell), ``coverage``
+        (mean over the seconds of the session), ``minutes_seen``, and ``share_<state>`` of the seen time.
 
     Raises:
         FormulaError: as ``second_engagement``.
@@ -142,16 +90,23 @@ def student_engagement(states: pd.DataFrame, weights: StateWeights = DEFAULT_WEI
     students, shares, seen, _ = _grouped(states, "student", weights)
     seconds = max(states["t"].nunique(), 1)
     head = {"coverage": np.clip(seen / seconds, 0.0, 1.0), "minutes_seen": seen / 60.0}
-    return pd.DataFrame({"student": students, "engagement": shares.pop("engagement"), **head, **shares})
+    bounds = dict(zip(BOUNDS, _student_intervals(states, weights).T, strict=True))
+    return pd.DataFrame({"student": students, "engagement": shares.pop("engagement"), **bounds, **head, **shares})
 
 
-def engagement_table(states: pd.DataFrame, profile: Profile, weights: StateWeights = DEFAULT_WEIGHTS) -> pd.DataFrame:
+def engagement_table(
+    states: pd.DataFrame,
+    profile: Profile,
+    weights: StateWeights = DEFAULT_WEIGHTS,
+    withhold_below: int = WITHHOLD_BELOW,
+) -> pd.DataFrame:
     """What ``engagement.csv`` holds: the class per second, then every student over the session.
 
     Returns:
         ``scope`` ("class" or "student"), ``t`` (s, class rows), ``student`` (student rows), ``engagement``,
-        ``coverage``, ``students_seen`` (class rows), ``minutes_seen`` (student rows) and ``share_<state>``
-        for each state of the profile; fields that do not apply to a scope are empty.
+        ``coverage``, ``students_seen`` (class rows), ``minutes_seen`` (student rows), ``share_<state>`` for each state
+        of the profile, ``engagement_low`` and ``engagement_high`` (student rows); fields that do not apply to a scope
+        are empty, and so is what is withheld.
 
     Raises:
         FormulaError: as ``second_engagement``, or the table has a state that the profile does not allow.
@@ -164,38 +119,67 @@ def engagement_table(states: pd.DataFrame, profile: Profile, weights: StateWeigh
             " run the lecture again with --overwrite"
         )
     _require(states, [f"p_{state.value}" for state in allowed])
-    of_class = class_engagement(states, weights).assign(scope=CLASS, student=pd.NA, minutes_seen=np.nan)
+    of_class = class_engagement(states, weights, withhold_below)
+    of_class = of_class.assign(scope=CLASS, student=pd.NA, minutes_seen=np.nan, **dict.fromkeys(BOUNDS, np.nan))
     of_students = student_engagement(states, weights).assign(scope=STUDENT, t=np.nan, students_seen=pd.NA)
     integers = {"student": "Int64", "students_seen": "Int64"}
     columns = ["scope", "t", "student", "engagement", "coverage", "students_seen", "minutes_seen"]
-    columns += [SHARE_PREFIX + state.value for state in allowed]
+    columns += [*(SHARE_PREFIX + state.value for state in allowed), *BOUNDS]
     parts = [part[columns].astype(integers) for part in (of_class, of_students)]
     return pd.concat(parts, ignore_index=True)
 
 
+def class_rows(table: pd.DataFrame) -> pd.DataFrame:
+    """The class rows of ``engagement_table``, with ``weight``: their coverage where they have a value, else 0."""
+    rows = table[table["scope"] == CLASS]
+    return rows.assign(weight=rows["coverage"].where(rows["engagement"].notna(), 0.0).astype(float))
+
+
 def summary(table: pd.DataFrame) -> Summary:
     """The class over the session, from ``engagement_table``: mean over students and seconds by coverage."""
-    rows = table[table["scope"] == CLASS]
-    engagement, coverage = rows["engagement"].to_numpy(float), rows["coverage"].to_numpy(float)
-    seen = coverage.sum()
-    if not seen > 0:
+    rows = class_rows(table)
+    if not rows["coverage"].sum() > 0:
         return Summary(None, 0.0)
-    mean = float(np.nansum(engagement * coverage) / seen)
-    return Summary(min(max(mean, 0.0), 1.0), float(coverage.mean()))
+    share = float(rows["coverage"].mean())
+    weight = rows["weight"].to_numpy(float)
+    if not weight.sum() > 0:
+        return Summary(None, share)
+    mean = float(np.nansum(rows["engagement"].to_numpy(float) * weight) / weight.sum())
+    return Summary(min(max(mean, 0.0), 1.0), share)
+
+
+def summary_interval(table: pd.DataFrame) -> Interval:
+    """The 95% interval of ``summary(table).mean``; NaN where that can not be said."""
+    rows = class_rows(table)
+    weight = rows["weight"].to_numpy(float)
+    return ratio_interval(np.nan_to_num(rows["engagement"].to_numpy(float)) * weight, weight)
+
+
+def summary_fields(table: pd.DataFrame) -> dict[str, float | int | None]:
+    """The class over the session as ``session.json`` keeps it."""
+    mean, coverage = summary(table)
+    low, high = (None if np.isnan(bound) else bound for bound in summary_interval(table))
+    return {"mean": mean, "low": low, "high": high, "coverage": coverage, "withheld_seconds": withheld_seconds(table)}
+
+
+def withheld_seconds(table: pd.DataFrame) -> int:
+    """Seconds in which somebody was seen and yet too few for a class value."""
+    rows = table[table["scope"] == CLASS]
+    return int(((rows["coverage"] > 0) & rows["engagement"].isna()).sum())
 
 
 def session_shares(table: pd.DataFrame) -> dict[State, float]:
-    """The class rows' ``share_<state>`` over the session, weighted by coverage; empty where nobody was seen.
+    """The class rows' ``share_<state>`` over the session, weighted by coverage; empty where there are none.
 
     ``summary(table).mean`` is the sum of each share times its weight.
     """
-    rows = table[table["scope"] == CLASS]
-    coverage = rows["coverage"].to_numpy(float)
-    if not coverage.sum() > 0:
+    rows = class_rows(table)
+    weight = rows["weight"].to_numpy(float)
+    if not weight.sum() > 0:
         return {}
     names = {state: SHARE_PREFIX + state.value for state in State if SHARE_PREFIX + state.value in rows}
     return {
-        state: float(np.nansum(rows[name].to_numpy(float) * coverage) / coverage.sum()) for state, name in names.items()
+        state: float(np.nansum(rows[name].to_numpy(float) * weight) / weight.sum()) for state, name in names.items()
     }
 
 
@@ -204,21 +188,21 @@ def in_bins(table: pd.DataFrame, seconds: float) -> pd.DataFrame:
 
     Returns:
         One row per bin from the first second to the last, also where nothing was recorded: ``t`` (s, start of
-        the bin), ``engagement`` and ``share_<state>`` (NaN where nobody is seen), ``coverage``.
+        the bin), ``engagement`` and ``share_<state>`` (NaN where nobody is seen, or withheld), ``coverage``.
     """
-    rows = table[table["scope"] == CLASS]
+    rows = class_rows(table)
     values = ["engagement", *(name for name in table if name.startswith(SHARE_PREFIX))]
     if rows.empty:
         return rows[["t", *values, "coverage"]]
     at = np.floor(rows["t"].to_numpy(float) / seconds).astype(int)
-    coverage = rows["coverage"].to_numpy(float)
+    coverage, published = rows["coverage"].to_numpy(float), rows["weight"].to_numpy(float)
     first, bins = at.min(), at - at.min()
     length = np.bincount(bins)
-    weight = np.bincount(bins, coverage)
+    weight = np.bincount(bins, published)
     binned = {"t": (first + np.arange(len(length))) * seconds}
     for name in values:
-        binned[name] = _ratio(np.bincount(bins, np.nan_to_num(rows[name].to_numpy(float)) * coverage), weight)
-    return pd.DataFrame(binned | {"coverage": np.nan_to_num(_ratio(weight, length))})
+        binned[name] = _ratio(np.bincount(bins, np.nan_to_num(rows[name].to_numpy(float)) * published), weight)
+    return pd.DataFrame(binned | {"coverage": np.nan_to_num(_ratio(np.bincount(bins, coverage), length))})
 
 
 def _emitted(states: pd.DataFrame) -> tuple[State, ...]:
@@ -231,7 +215,7 @@ def _require(states: pd.DataFrame, columns: Iterable[str]) -> None:
         raise FormulaError(f"states table: column {missing[0]!r} is missing; {AGAIN}")
 
 
-def _evidence(states: pd.DataFrame) -> tuple[tuple[State, ...], NDArray[np.float64], NDArray[np.float64]]:
+def evidence(states: pd.DataFrame) -> tuple[tuple[State, ...], NDArray[np.float64], NDArray[np.float64]]:
     """The states present, (n, states) posterior summing to 1, (n,) coverage; NaN and 0 where unseen."""
     _require(states, ("t", "student", "coverage"))
     emitted = _emitted(states)
@@ -250,6 +234,17 @@ def _evidence(states: pd.DataFrame) -> tuple[tuple[State, ...], NDArray[np.float
     return emitted, posterior, np.where(seen, np.minimum(coverage, 1.0), 0.0)
 
 
+def _student_intervals(states: pd.DataFrame, weights: StateWeights) -> NDArray[np.float64]:
+    """(students, 2) low and high of each student's mean, in order of number."""
+    emitted, posterior, coverage = evidence(states)
+    student, numbers = pd.factorize(states["student"], sort=True)
+    second, seconds = pd.factorize(states["t"], sort=True)
+    part, whole = np.zeros((2, len(numbers), len(seconds)))
+    whole[student, second] = coverage
+    part[student, second] = np.nan_to_num(_index(posterior, emitted, weights)) * coverage
+    return np.array([ratio_interval(*one) for one in zip(part, whole, strict=True)]).reshape(-1, 2)
+
+
 def _index(shares: NDArray[np.float64], emitted: tuple[State, ...], weights: StateWeights) -> NDArray[np.float64]:
     return np.clip(shares @ weights.vector(emitted), 0.0, 1.0)
 
@@ -258,7 +253,7 @@ def _grouped(
     states: pd.DataFrame, key: str, weights: StateWeights
 ) -> tuple[pd.Index, dict[str, NDArray[np.float64]], NDArray[np.float64], NDArray[np.int64]]:
     """Over rows of equal ``key``: the keys, engagement and shares, the summed coverage, the rows seen."""
-    emitted, posterior, coverage = _evidence(states)
+    emitted, posterior, coverage = evidence(states)
     codes, keys = pd.factorize(states[key], sort=True)
     groups = len(keys)
     seen = np.bincount(codes, coverage, groups).astype(np.float64)

@@ -27,7 +27,8 @@ from pipeline.session import (
     Manifest,
 )
 from pipeline.store import open_session
-from reports.formula import engagement_table, summary
+from reports.formula import engagement_table, summary_fields
+from reports.weights import WITHHOLD_KEY
 
 # A busy machine is no failure: laws are tested, not times.
 settings.register_profile("any machine", deadline=None)
@@ -104,8 +105,8 @@ def make_session() -> Callable[..., Path]:
         rng = np.random.default_rng(seed)
         states = simulated_states(rng, students, seconds, Profile(profile))
         events = simulated_events(rng, students, seconds)
-        engagement = engagement_table(states, Profile(profile))
-        mean, coverage = summary(engagement)
+        config = {"seed": seed, WITHHOLD_KEY: 1}  # most made-up classes are small
+        engagement = engagement_table(states, Profile(profile), withhold_below=1)
         fields: dict[str, Any] = {
             "id": name,
             "created": "2025-03-04T10:15:00Z",
@@ -116,7 +117,7 @@ def make_session() -> Callable[..., Path]:
             "duration": float(seconds),
             "software_version": "0.1.0",
             "models": {},
-            "config": {"seed": seed},
+            "config": config,
             "profile": profile,
             "course": "Simulated course",
             "approval": "made up for a test",
@@ -127,7 +128,7 @@ def make_session() -> Callable[..., Path]:
                 "analysed_frames": seconds,
                 "events": len(events),
             },
-            "engagement": {"mean": mean, "coverage": coverage},
+            "engagement": summary_fields(engagement),
         }
         with open_session(folder, name, overwrite=False) as writer:
             writer.write_table(OBSERVATIONS, simulated_observations(students, seconds))

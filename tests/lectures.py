@@ -36,7 +36,7 @@ from pipeline.session import (
 from pipeline.settings import Settings
 from pipeline.store import open_session
 from pipeline.video import VideoReader
-from reports.formula import engagement_table, summary
+from reports.formula import engagement_table, summary_fields
 from reports.report import write_report
 
 WIDTH, HEIGHT, FPS = 320, 240, 10
@@ -44,7 +44,9 @@ COURSE = "Birds 101"
 HEAD = (255, 90, 10)
 """Of the made-up people, BGR; nothing else in the picture is so blue."""
 
-SETTINGS = Settings.model_validate({"rate": 5, "audit": {"rate": 1}, "video_preset": "ultrafast", "video_quality": 12})
+SETTINGS = Settings.model_validate(
+    {"rate": 5, "withhold_below": 1, "audit": {"rate": 1}, "video_preset": "ultrafast", "video_quality": 12}
+)
 
 
 def place(student: int, second: float = 0.0) -> tuple[int, int, int, int]:
@@ -121,9 +123,8 @@ def states(seconds: int, students: int) -> pd.DataFrame:
 
 def score(table: pd.DataFrame, profile: Profile) -> tuple[pd.DataFrame, EngagementSummary]:
     """The engagement formula with the weights it ships with."""
-    engagement = engagement_table(table, profile)
-    mean, coverage = summary(engagement)
-    return engagement, EngagementSummary(mean=mean, coverage=coverage)
+    engagement = engagement_table(table, profile, withhold_below=SETTINGS.withhold_below)
+    return engagement, EngagementSummary.model_validate(summary_fields(engagement))
 
 
 def lecture(

@@ -98,6 +98,16 @@ def test_one_lecture_shows_its_numbers_students_and_video(tmp_path, open_page, m
     assert "the file ends early" in words(page)
 
 
+def test_what_is_withheld_is_not_called_unseen(tmp_path, open_page, make_session) -> None:
+    folder = make_session(tmp_path, engagement={"mean": None, "coverage": 0.9, "withheld_seconds": 30})
+    table = Session.open(folder).engagement
+    table.loc[table["scope"] == "class", "engagement"] = float("nan")
+    table.to_csv(folder / ENGAGEMENT, index=False)
+    page = open_page(tmp_path)
+    assert [metric.value for metric in page.metric][:2] == [texts.WITHHELD, "90%"]
+    assert texts.WITHHELD_TIMELINE in words(page)
+
+
 @pytest.mark.parametrize("profile", list(Profile))
 def test_states_and_colours_are_those_of_the_profile(tmp_path, open_page, make_session, profile) -> None:
     make_session(tmp_path, profile=profile.value)

@@ -212,7 +212,9 @@ def test_the_settings_page_is_up_to_date() -> None:
 def test_settings_shown_can_be_given(place: int, tmp_path: Path) -> None:
     shown = yaml.safe_load(fenced(read("docs/settings.md"), "yaml")[place])
     if place:  # a default too large for the table, without the names above it
-        shown = {"states": {"weights" if any(isinstance(value, dict) for value in shown.values()) else "bias": shown}}
+        shown = {
+            "states": {"chances" if any(isinstance(value, dict) for value in shown.values()) else "dwell_s": shown}
+        }
     file = tmp_path / "settings.yaml"
     file.write_text(yaml.safe_dump(shown), encoding="utf-8")
     assert (read_settings(file) == read_settings(None)) == bool(place)

@@ -7,6 +7,7 @@ session nor a scratch in an older one.
 from __future__ import annotations
 
 import errno
+import json
 import os
 import re
 import shutil
@@ -43,6 +44,7 @@ from pipeline.session import (
     MANIFEST,
     OBSERVATIONS,
     REPORT,
+    SEATS,
     STATES,
     VIDEO,
     AuditResult,
@@ -53,7 +55,7 @@ from pipeline.store import SessionWriter, open_session
 from pipeline.video import VideoReader
 
 ROOT = Path(__file__).parents[1]
-FILES = (VIDEO, AUDIT, OBSERVATIONS, STATES, EVENTS, ENGAGEMENT, MANIFEST, REPORT)
+FILES = (VIDEO, AUDIT, SEATS, OBSERVATIONS, STATES, EVENTS, ENGAGEMENT, MANIFEST, REPORT)
 """Of a whole session, in the order in which they are written."""
 
 COURSE = "Birds 101"
@@ -246,6 +248,8 @@ def test_wrong_usage_exits_2(tmp_path, words):
         (("--rate", "nan"), "setting rate"),
         (("--imgsz", "10"), "setting detect.imgsz"),
         (("--cover", "gauss"), "setting cover.style"),
+        (("--staff-zone", "0.5,0.5,0.1,0.9"), "has no area"),
+        (("--seat-map", "no-such-room.json"), "cannot be read"),
     ],
 )
 def test_options_out_of_range_are_refused(clips, tmp_path, words, said):
@@ -282,6 +286,33 @@ def test_a_config_is_followed_and_an_option_goes_before_it(two_students, clips, 
     assert approved(clips / "good.mp4", "--config", config, "--rate", "3", "--out", tmp_path).exit_code == 0
     kept = Session.open(tmp_path / "good").manifest.config
     assert (kept["rate"], kept["profile"], kept["cover"]["margin"]) == (3.0, "observable", 0.5)
+
+
+def test_numbers_follow_the_seats_of_an_earlier_session(two_students, clips, tmp_path):
+    assert approved(clips / "good.mp4", "--out", tmp_path / "one").exit_code == 0
+    first = Session.open(tmp_path / "one" / "good")
+    seats = json.loads((first.folder / SEATS).read_text(encoding="utf-8"))
+    assert [seat["student"] for seat in seats["seats"]] == [1, 2]
+    seats["seats"].reverse()
+    seats["seats"][0]["name"], seats["seats"][1]["name"] = "window", "door"
+    room = tmp_path / "room.json"
+    room.write_text(json.dumps(seats), encoding="utf-8")
+    assert approved(clips / "good.mp4", "--seat-map", room, "--out", tmp_path / "two").exit_code == 0
+    second = Session.open(tmp_path / "two" / "good")
+    middles = [one.observations.groupby("student")["x1"].median() for one in (first, second)]
+    assert middles[0].to_dict() == {1: middles[1][2], 2: middles[1][1]}
+    left = json.loads((second.folder / SEATS).read_text(encoding="utf-8"))["seats"]
+    assert [(seat["name"], seat["student"]) for seat in left] == [("window", 1), ("door", 2)]
+
+
+def test_a_head_count_and_an_area_of_staff_are_followed(two_students, clips, tmp_path):
+    assert approved(clips / "good.mp4", "--students", "1", "--out", tmp_path / "one").exit_code == 0
+    assert Session.open(tmp_path / "one" / "good").manifest.counts.students == 1
+    result = approved(clips / "good.mp4", "--staff-zone", "0,0,1,1", "--students", "3", "--out", tmp_path / "two")
+    assert result.exit_code == 0, result.output
+    manifest = Session.open(tmp_path / "two" / "good").manifest
+    assert (manifest.counts.students, manifest.counts.staff) == (0, 2)
+    assert "0 students were found and 3 were given" in manifest.warnings[0]
 
 
 @pytest.mark.parametrize("device", ["gpu", "cuda:x", "cuda:99", ""])
@@ -350,6 +381,8 @@ def test_what_was_not_approved_is_not_done(two_students, clips, tmp_path, words,
     with Registry.open() as registry:
         registry.approve(COURSE, "Prof. Wren", date.today(), purposes=[*EVERY_RUN, Purpose(missing)])
     assert run(*asked).exit_code == 0
+    (folder,) = (tmp_path / "out").glob("*_good")
+    assert Session.open(folder).manifest.purposes == ["recording", "analysis", missing]
 
 
 @pytest.mark.parametrize(("seat", "students"), [(None, 2), (Zone(0, 0, 0.5, 1), 1)])

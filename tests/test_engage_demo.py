@@ -28,6 +28,7 @@ from typer.testing import CliRunner
 import engage
 from consent.policy import Zone
 from consent.registry import Registry
+from consent.seat_map import read_seat_map
 from models.states import UNSEEN, State
 from pipeline.encode import VideoWriter
 from pipeline.session import (
@@ -36,10 +37,12 @@ from pipeline.session import (
     ENGAGEMENT,
     EVENT_COLUMNS,
     EVENTS,
+    EXTRA_COLUMNS,
     MANIFEST,
     OBSERVATION_COLUMNS,
     OBSERVATIONS,
     REPORT,
+    SEATS,
     STATE_COLUMNS,
     STATES,
     VIDEO,
@@ -127,7 +130,7 @@ def test_it_ends_well_and_says_where_the_files_are(demo):
 def test_the_session_is_whole_and_alone(demo):
     assert [path.name for path in demo.out.iterdir()] == ["demo_classroom"]
     found = {path.name for path in demo.session.folder.iterdir()}
-    expected = {MANIFEST, AUDIT, OBSERVATIONS, STATES, EVENTS, ENGAGEMENT, VIDEO, REPORT}
+    expected = {MANIFEST, AUDIT, OBSERVATIONS, STATES, EVENTS, ENGAGEMENT, VIDEO, REPORT, SEATS}
     assert expected <= found
     assert {Path(name).suffix for name in found} <= {
         ".json",
@@ -155,6 +158,9 @@ def test_the_manifest_tells_what_was_done(session):
     assert manifest.duration == pytest.approx(40.0, abs=0.1)
     assert (manifest.fps, manifest.width, manifest.height) == (10.0, 1280, 720)
     assert manifest.warnings == []
+    assert manifest.counts.staff == 0
+    assert manifest.camera is not None
+    assert (manifest.camera.scenes, manifest.camera.moved, manifest.camera.lost_s) == (1, False, 0.0)
     assert manifest.models
     assert all(re.fullmatch("[0-9a-f]{64}", digest) for digest in manifest.models.values())
     assert manifest.counts.events == len(session.events)
@@ -193,6 +199,24 @@ def test_students_are_numbered_by_seat_and_keep_their_number(observed):
     assert (observed["student"] == observed["id"]).mean() >= 0.95
 
 
+def test_each_seat_on_record_is_where_the_students_head_is(session):
+    seats = read_seat_map(session.folder / SEATS)
+    assert list(seats) == [str(number) for number in range(1, PEOPLE + 1)]
+    inside = {number: [] for number in seats}
+    for frame in range(0, FRAMES, 20):
+        for one in truth_people(frame):
+            if one["visible"] and one["head_bbox"]:
+                x1, y1, x2, y2 = one["head_bbox"]
+                x, y = (x1 + x2) / 2 / 1280, (y1 + y2) / 2 / 720
+                for number, zone in seats.items():
+                    inside[number].append((one["id"], zone.contains(x, y)))
+    for number, sightings in inside.items():
+        own = [there for who, there in sightings if str(who) == number]
+        others = [there for who, there in sightings if str(who) != number]
+        assert np.mean(own) > 0.7  # 9 walks out and back, 11 climbs on the chair
+        assert np.mean(others) < 0.1
+
+
 def test_nearly_everybody_is_found_on_nearly_every_frame(observed):
     to_find = sum(len(visible(int(frame))[0]) for frame in observed["frame"].unique())
     assert (observed["id"] > 0).sum() / to_find >= 0.90
@@ -213,7 +237,7 @@ def test_the_student_who_leaves_and_returns_keeps_the_number(observed):
 def test_observations_keep_the_contract(session):
     table = session.observations
     behaviours = [name for name in table if name.startswith(BEHAVIOUR_PREFIX)]
-    assert list(table) == [*OBSERVATION_COLUMNS, *behaviours]
+    assert list(table) == [*OBSERVATION_COLUMNS, *EXTRA_COLUMNS, *behaviours]
     assert all(kind.kind in "biuf" for kind in table.dtypes)  # numbers only: no picture, no vector, no name
     assert not table.duplicated(["frame", "student"]).any()
     assert table["frame"].between(0, FRAMES - 1).all()

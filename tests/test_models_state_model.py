@@ -9,8 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from models.state_model import CUE_COLUMNS, CUE_WORDS, StateSettings, cue_strengths, posterior
+from models.evidence import BEHAVIOURS as NAMES
+from models.evidence import CUES, in_order, shares, signs_of, used_cues
+from models.state_model import CUE_COLUMNS, StateSettings, posterior
 from models.states import UNSEEN, Profile, State
+from models.transitions import chain
 from pipeline.session import STATE_COLUMNS
 
 SETTINGS = StateSettings()
@@ -86,9 +89,29 @@ def test_a_body_without_a_face_is_no_evidence_where_faces_are_not_usually_found(
 
 
 @pytest.mark.parametrize("profile", Profile)
-def test_no_evidence_leaves_every_state_equally_likely_however_long_it_lasts(profile):
-    found = probabilities(posterior(cues(40, face=1e-9, usually_seen=0.0), profile, StateSettings(min_coverage=0)))
-    assert found == pytest.approx(np.full((40, len(profile.states)), 1 / len(profile.states)), abs=1e-5)
+@pytest.mark.parametrize("smoothing", [True, False])
+def test_no_evidence_leaves_what_is_usual_however_long_it_lasts(profile, smoothing):
+    settings = StateSettings(min_coverage=0, temperature=1, smoothing=smoothing)
+    found = probabilities(posterior(cues(40, body=0.0, face=0.0, usually_seen=0.0), profile, settings))
+    usual = chain(profile.states, settings.dwell_s)[0]
+    assert found == pytest.approx(np.tile(usual, (40, 1)), abs=1e-5)
+
+
+def test_a_table_of_the_older_columns_is_read():
+    old = looking_ahead(5)[["t", "student", "body", "face", "usually_seen", "yaw", "pitch", "roll"]]
+    assert set(posterior(old, Profile.FULL, SETTINGS)["state"]) == {State.ATTENTIVE.value}
+
+
+def test_seconds_that_rest_on_one_look_count_once():
+    few = posterior(looking_ahead(5), Profile.FULL, SETTINGS, 5.0)
+    many = posterior(looking_ahead(5), Profile.FULL, SETTINGS, 0.2)
+    assert few[f"p_{State.ATTENTIVE.value}"].max() < many[f"p_{State.ATTENTIVE.value}"].min()
+
+
+def test_movement_between_looks_seconds_apart_says_nothing():
+    bowed = looking_ahead(10, pitch=-40.0)
+    busy = bowed.assign(desk_motion=0.2, motion=1.0)
+    pd.testing.assert_frame_equal(*(posterior(one, Profile.FULL, SETTINGS, 5.0) for one in (bowed, busy)))
 
 
 def test_a_constant_lecture_has_one_state():
@@ -106,7 +129,18 @@ def test_wild_numbers_do_not_break_the_sum(column, value):
 
 @pytest.mark.parametrize(
     "change",
-    [{"dwell_s": 1.0}, {"min_coverage": 1.1}, {"sharpness": 0}, {"hidden_evidence": -0.1}, {"awy_deg": (1, 2)}],
+    [
+        {"dwell_s": {"bored": 1.0}},
+        {"min_coverage": 1.1},
+        {"sharpness": 0},
+        {"temperature": 0},
+        {"hidden_evidence": -0.1},
+        {"awy_deg": (1, 2)},
+        {"without": ["nose"]},
+        {"chances": {"bored": {"nose": 0.5}}},
+        {"chances": {"bored": {"ahead": 0.0}}},
+        {"chances": {"asleep": {"ahead": 0.5}}},
+    ],
 )
 def test_settings_out_of_range(change):
     with pytest.raises(ValidationError):
@@ -166,26 +200,63 @@ def test_missing_a_cue_never_raises_coverage(lecture, data):
     assert (after <= before + 1e-6).all()
 
 
+def shown(lecture: pd.DataFrame, profile: Profile = Profile.FULL) -> pd.DataFrame:
+    used = used_cues(profile)
+    return pd.DataFrame(shares(in_order(lecture), used, SETTINGS), columns=signs_of(used))
+
+
 @settings(max_examples=15, deadline=None)
 @given(lectures())
 def test_a_missing_cue_adds_nothing(lecture):
     blind = lecture.assign(**dict.fromkeys(READ, np.nan))
-    strengths = cue_strengths(blind, SETTINGS)
-    assert (
-        strengths[["ahead", "away", "down", "mutual", "talking", "yawning", "drowsy", "tilted"]].isna().all(axis=None)
-    )
+    seen = shown(blind).drop(columns=["hidden", *NAMES])
+    assert (seen[[c for c in seen if c not in ("busy", "idle")]] == 0).all(axis=None)
     known = posterior(lecture.drop(columns=[*lecture.filter(like="behaviour_")]), Profile.FULL, SETTINGS)
     absent = lecture.assign(**dict.fromkeys(BEHAVIOURS, np.nan))
     pd.testing.assert_frame_equal(posterior(absent, Profile.FULL, SETTINGS), known)
 
 
 @settings(max_examples=15, deadline=None)
-@given(lectures())
-def test_strengths_lie_between_absent_and_present(lecture):
-    strengths = cue_strengths(lecture, SETTINGS)
-    assert set(strengths) == set(CUE_WORDS)
-    known = strengths.to_numpy(float)[strengths.notna().to_numpy()]
-    assert ((known >= 0) & (known <= 1)).all()
+@given(lectures(), profiles)
+def test_the_signs_of_a_cue_share_what_was_seen_of_it(lecture, profile):
+    found = shown(lecture, profile)
+    assert ((found >= 0) & (found <= 1)).all(axis=None)
+    for cue in used_cues(profile):
+        assert (found[list(cue.words)].sum(axis=1) <= 1 + 1e-9).all()
+
+
+@settings(max_examples=15, deadline=None)
+@given(lectures(), st.data())
+def test_what_tells_of_inner_states_only_is_not_looked_at_where_they_may_not_be_inferred(lecture, data):
+    inner = ("eye_open", "brow", "roll", "mouth_open")
+    other = lecture.assign(**{name: data.draw(st.floats(-90, 90)) for name in inner}, hand_face=1.0)
+    tables = [posterior(one, Profile.OBSERVABLE, SETTINGS) for one in (lecture, other)]
+    pd.testing.assert_frame_equal(*tables)
+
+
+def test_switching_the_profile_leaves_nothing_behind():
+    lecture = looking_ahead(20, roll=20.0, brow=0.4)
+    first = posterior(lecture, Profile.OBSERVABLE, SETTINGS)
+    posterior(lecture, Profile.FULL, SETTINGS)
+    pd.testing.assert_frame_equal(posterior(lecture, Profile.OBSERVABLE, SETTINGS), first)
+
+
+@pytest.mark.parametrize("cue", [cue.name for cue in CUES])
+def test_a_cue_left_out_is_not_looked_at(cue):
+    lecture = looking_ahead(10, pitch=-25.0, roll=20.0, behaviour_write=1.0, hand_face=1.0, hand_raised=1.0)
+    without = StateSettings(without=(cue,))
+    words = next(one for one in CUES if one.name == cue).words.values()
+    said = " ".join(posterior(lecture, Profile.FULL, without)["why"])
+    assert not any(word in said for word in words)
+
+
+def test_chances_given_are_scaled_to_sum_to_one_within_a_cue():
+    given = StateSettings(chances={State.BORED: {"ahead": 0.9}})
+    signs = next(cue for cue in CUES if cue.name == "head").words
+    assert sum(given.chances[State.BORED][sign] for sign in signs) == pytest.approx(1)
+    assert given.chances[State.BORED]["ahead"] > StateSettings().chances[State.BORED]["ahead"]
+    assert given.chances[State.ATTENTIVE] == StateSettings().chances[State.ATTENTIVE]
+    assert StateSettings.model_validate(given.model_dump(mode="json")) == given
 
 
 @settings(max_examples=15, deadline=None)
@@ -205,19 +276,17 @@ def test_order_of_rows_and_numbers_of_students_do_not_matter(lecture, profile, r
 
 SPEAKS_FOR = [
     ("brow", (0.05, 0.15, 0.3), State.CONFUSED),
-    ("motion", (0.2, 0.07, 0.01), State.BORED),
     ("mouth_open", (0.4, 0.6, 0.9), State.BORED),
-    ("eye_open", (0.5, 0.3, 0.1), State.BORED),
+    ("hand_face", (0.0, 0.5, 1.0), State.BORED),
+    ("hand_raised", (0.0, 0.5, 1.0), State.ATTENTIVE),
     ("mutual", (0.0, 1.0), State.DISCUSSING),
     ("mouth_motion", (0.0, 0.08, 0.2), State.DISCUSSING),
-    ("pitch", (0.0, -15.0, -30.0), State.TAKING_NOTES),
+    ("pitch", (0.0, -20.0, -40.0), State.TAKING_NOTES),
     ("yaw", (0.0, 25.0, 50.0), State.DISTRACTED),
     ("yaw", (-50.0, -25.0, 0.0), State.ATTENTIVE),
-    ("behaviour_write", (0.0, 0.5, 1.0), State.TAKING_NOTES),
-    ("behaviour_read", (0.0, 0.5, 1.0), State.TAKING_NOTES),
-    ("behaviour_discuss", (0.0, 0.5, 1.0), State.DISCUSSING),
-    ("behaviour_turn_head", (0.0, 0.5, 1.0), State.DISTRACTED),
-    ("behaviour_raise_hand", (0.0, 0.5, 1.0), State.ATTENTIVE),
+    ("behaviour_write", (0.0, 1.0), State.TAKING_NOTES),
+    ("behaviour_read", (0.0, 1.0), State.TAKING_NOTES),
+    ("behaviour_turn_head", (0.0, 1.0), State.DISCUSSING),
 ]
 
 
@@ -227,11 +296,10 @@ def test_more_evidence_for_a_state_never_lowers_it(case, data):
     column, rising, state = case
     others = {name: data.draw(st.sampled_from([np.nan, 0.1, 0.7])) for name in ("eye_open", "mouth_open", "brow")}
     base = looking_ahead(behaviours=BEHAVIOURS, **others)  # one second, the face seen throughout
-    levels = [posterior(base.assign(**{column: value}), Profile.FULL, SETTINGS) for value in (np.nan, *rising)]
+    levels = [posterior(base.assign(**{column: value}), Profile.FULL, SETTINGS) for value in rising]
     chances = [float(table[f"p_{state.value}"].iloc[0]) for table in levels]
-    seen = chances[1:] if column in ("pitch", "yaw") else chances  # a head whose direction is unknown is not ahead
-    assert all(later >= earlier - 1e-6 for earlier, later in itertools.pairwise(seen))
-    assert seen[-1] > seen[0]
+    assert all(later >= earlier - 1e-6 for earlier, later in itertools.pairwise(chances))
+    assert chances[-1] > chances[0]
 
 
 @pytest.mark.parametrize("profile", Profile)
@@ -248,18 +316,24 @@ def test_smoothing_outvotes_one_odd_second_and_follows_a_lasting_change(profile)
 # what each state looks like
 
 
+AWAKE = {"eye_open": 0.8, "motion": 0.02}
+"""The class beside the student: what is usual is told by it."""
+
+
 @pytest.mark.parametrize(
     ("state", "seen"),
     [
         (State.ATTENTIVE, {}),
         (State.DISTRACTED, {"yaw": -50.0}),
-        (State.CONFUSED, {"brow": 0.4, "roll": 20.0, "yaw": 25.0}),
-        (State.BORED, {"eye_open": 0.15, "mouth_open": 0.85, "roll": 20.0, "motion": 0.02}),
+        (State.DISTRACTED, {"pitch": -40.0, "motion": 0.01, "desk_motion": 0.0}),
+        (State.CONFUSED, {"brow": 0.4, "roll": 20.0, "roll_class": 20.0}),
+        (State.BORED, {"eye_open": 0.15, "pitch": -18.0, "roll": 20.0, "roll_class": 20.0, "hand_face": 1.0}),
         (State.DISCUSSING, {"yaw": 45.0, "mutual": 1.0, "mouth_motion": 0.2}),
-        (State.TAKING_NOTES, {"pitch": -30.0}),
+        (State.TAKING_NOTES, {"pitch": -40.0, "motion": 0.1, "desk_motion": 0.1}),
     ],
 )
-def test_ten_seconds_of(state, seen):
-    table = posterior(looking_ahead(10, **seen), Profile.FULL, SETTINGS)
-    assert set(table["state"]) == {state.value}
+def test_twelve_seconds_of(state, seen):
+    others = [looking_ahead(12, **AWAKE).assign(student=number) for number in (2, 3, 4)]
+    table = posterior(pd.concat([looking_ahead(12, **(AWAKE | seen)), *others]), Profile.FULL, SETTINGS)
+    assert set(table.loc[table["student"] == 1, "state"]) == {state.value}
     assert (table["coverage"] == 1).all()

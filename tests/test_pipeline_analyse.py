@@ -13,8 +13,9 @@ from clips import make_clip
 
 from consent.policy import CoverPolicy, Zone
 from models.registry import WeightsFile
-from pipeline.analyse import Analysis, _covers, analyse
+from pipeline.analyse import Analysis, analyse
 from pipeline.detect import Detections
+from pipeline.hiding import covers_of
 from pipeline.passers_by import GLIMPSE_HOLD_S
 from pipeline.progress import Silent
 from pipeline.render import COVER_GAP_S, covers_over_time
@@ -39,13 +40,13 @@ def rows(*sightings: tuple[int, float, float]) -> pd.DataFrame:
 
 def covered(table: pd.DataFrame, student_of: dict[int, int], t: float) -> int:
     settings = Settings()
-    covers = _covers(table, student_of, settings)
+    covers = covers_of(table, student_of, settings)
     timeline = Timeline(covers, "student", longest_gap_s=COVER_GAP_S, hold_s=settings.cover.hold_s)
     return len(timeline.at(t)[0])
 
 
 def test_nobody_to_cover_gives_no_region() -> None:
-    assert _covers(rows((1, 0.0, 100.0)).iloc[:0], {}, Settings()).empty
+    assert covers_of(rows((1, 0.0, 100.0)).iloc[:0], {}, Settings()).empty
 
 
 def test_a_cover_bridges_the_gap_between_two_tracks_of_one_student() -> None:
@@ -199,3 +200,37 @@ def test_who_was_glimpsed_is_covered_as_long_as_others_where_everybody_is(tmp_pa
         analysis = analyse(reader, SomebodyWalksBy(), CoverPolicy(True, (), ""), Settings(), Silent())
     assert set(analysis.covers["hold_s"]) == {Settings().cover.hold_s}
     assert analysis.covers["student"].nunique() == 4
+
+
+STAFF_AREA = "0.5,0.0,1.0,1.0"
+"""Where the second of ``TwoSeats`` is."""
+
+
+@pytest.mark.parametrize(
+    ("policy", "covered"),
+    [(NOBODY_SAID_NO, 0), (CoverPolicy(True, (), ""), 2), (CoverPolicy(False, (Zone(0.5, 0.0, 1.0, 1.0),), ""), 1)],
+    ids=["nobody", "everyone", "staff in the seat of who said no"],
+)
+def test_staff_is_in_no_table_and_covered_only_when_in_doubt(tmp_path, policy, covered) -> None:
+    settings = Settings.model_validate({"staff": {"zones": [STAFF_AREA]}})
+    clip = make_clip(tmp_path / "clip.mp4", range(10), Fraction(1, 5), rate=5, size=(320, 180))
+    with VideoReader(clip) as reader:
+        analysis = analyse(reader, TwoSeats(), policy, settings, Silent())
+    in_doubt = bool(policy.zones)
+    assert analysis.students == 1
+    assert set(analysis.states["student"]) == {1}
+    assert (analysis.observations["x1"] < 160).all()
+    assert analysis.staff["student"].nunique() == (not in_doubt)
+    assert list(analysis.staff) == ["t", "student", *BOX]
+    assert analysis.covers["student"].nunique() == covered
+
+
+def test_a_head_count_below_what_was_found_leaves_so_many_and_the_others_are_covered(tmp_path) -> None:
+    clip = make_clip(tmp_path / "clip.mp4", range(10), Fraction(1, 5), rate=5, size=(320, 180))
+    with VideoReader(clip) as reader:
+        one = analyse(reader, TwoSeats(), NOBODY_SAID_NO, Settings(students=1), Silent())
+    with VideoReader(clip) as reader:
+        more = analyse(reader, TwoSeats(), NOBODY_SAID_NO, Settings(students=3), Silent())
+    assert (one.students, one.covers["student"].nunique(), one.warnings) == (1, 1, [])
+    assert (more.students, more.covers.empty) == (2, True)
+    assert any("2 students were found and 3 were given" in warning for warning in more.warnings)

@@ -31,16 +31,19 @@ from pipeline.audit import (
     Audit,
     AuditSettings,
     audit,
+    audit_session,
     boxes_around_seats,
     must_be_covered,
     read_audit,
     standing,
 )
+from pipeline.camera import View
+from pipeline.camera_path import CameraPath
 from pipeline.encode import VideoWriter
 from pipeline.errors import VideoError
 from pipeline.find_faces import FindSettings
 from pipeline.progress import Silent
-from pipeline.session import AUDIT, BOX, VIDEO, AuditResult, Session
+from pipeline.session import AUDIT, BOX, VIDEO, AuditResult, Session, SessionError
 from pipeline.timeline import Timeline
 from pipeline.video import VideoReader
 
@@ -317,3 +320,37 @@ def test_a_session_without_its_video_or_with_a_damaged_record_is_refused(registr
     assert refused.exit_code == 2
     assert f"{VIDEO} is missing" in refused.stderr
     assert command(folder / "nowhere").exit_code == 2
+
+
+# The camera moved
+
+
+def seen_by(*views: tuple[int, float]) -> CameraPath:
+    """The path of a camera, analysed at 10 frames per second: scene and shift to the right in px."""
+    path = CameraPath(1280, 720)
+    for n, (scene, x) in enumerate(views):
+        path.add(n / 10, View(scene, np.array([[1.0, 0, x], [0, 1, 0], [0, 0, 1]])))
+    return path
+
+
+def test_where_nobody_knows_the_camera_the_whole_picture_is_searched(plain):
+    path = seen_by((0, 0), (0, 0), (1, 0), (1, 0), (0, 0), (0, 0))
+    leaks = check(plain, seat(A2), camera=path).leaks
+    by_frame = {frame: sum(leak.frame == frame for leak in leaks) for frame in range(SHORT)}
+    assert all(by_frame[frame] == 1 for frame in (0, 1, 4, 5))
+    assert all(by_frame[frame] >= 11 for frame in (2, 3))
+
+
+def test_seats_are_looked_for_where_the_camera_shows_them_now(plain):
+    turned = check(plain, seat(A2), camera=seen_by(*[(0, 320)] * SHORT)).leaks  # what is at x now was at x + 320
+    still = check(plain, seat(A2), camera=seen_by(*[(0, 0)] * SHORT)).leaks
+    assert len(turned) == len(still) == SHORT
+    shown = np.array([[leak.box[0] + leak.box[2] for leak in leaks] for leaks in (turned, still)]) / 2
+    assert np.abs(shown[1] - shown[0] - 320).max() < 40  # A1 sits now where A2 sat when the seat was recorded
+
+
+def test_a_later_check_does_not_look_for_seats_where_they_are_not(make_session, tmp_path):
+    folder = make_session(tmp_path, camera={"scenes": 2, "moved": True, "lost_s": 1.0})
+    with pytest.raises(SessionError, match="the camera moved"):
+        audit_session(Session.open(folder), seat(A2), AuditSettings(rate=0.1), Silent())
+    assert audit_session(Session.open(folder), EVERYONE, AuditSettings(rate=0.1), Silent()).looked_at == WHOLE_PICTURE

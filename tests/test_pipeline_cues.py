@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.state_model import CUE_COLUMNS
+from pipeline.cue_settings import MIN_HEAD_PX
 from pipeline.cues import CueSettings, add_motion, seconds
-from pipeline.session import BOX, FACE_CUES, HEAD_BOX, HEAD_POSE, OBSERVATION_COLUMNS
+from pipeline.session import BOX, EXTRA_COLUMNS, FACE_CUES, HEAD_BOX, HEAD_POSE, OBSERVATION_COLUMNS
 
 RATE = 5
 SETTINGS = CueSettings()
@@ -249,3 +250,94 @@ def test_numbers_of_students_do_not_matter(numbers, seed):
 def test_columns_made_for_the_state_model_are_numbers():
     assert set(OBSERVATION_COLUMNS) <= set(sitting())
     assert all(pd.api.types.is_numeric_dtype(kind) for kind in read(sitting()).dtypes)
+
+
+# trust, and cues made of several
+
+
+def test_what_was_never_read_stays_empty():
+    table = read(sitting())
+    assert table[[*EXTRA_COLUMNS, "writing", "phone"]].isna().all(axis=None)
+
+
+@given(st.sets(st.sampled_from([*HEAD_POSE, *FACE_CUES, *EXTRA_COLUMNS])))
+@settings(max_examples=20, deadline=None)
+def test_a_reading_that_is_missing_never_becomes_a_value(missing):
+    whole = sitting(**dict.fromkeys(EXTRA_COLUMNS, 0.5))
+    part = read(whole.assign(**dict.fromkeys(missing, np.nan)))
+    for column in {*missing, "yaw", "pitch", "roll"} & missing & set(CUE_COLUMNS):
+        assert part[column].isna().all(), column
+    made_of = {
+        "eye_own": {"eye_open"}, "mouth_own": {"mouth_open"}, "brow": {"brow_furrow"}, "mutual": {"yaw"},
+        "mouth_motion": {"mouth_open"}, "writing": {"pitch", "desk_motion"}, "yaw_class": {"yaw"},
+    }  # fmt: skip
+    for cue, parts in made_of.items():
+        assert part[cue].isna().all() == bool(parts & missing), cue
+    assert part["phone"].isna().all() == ("object" in missing and bool({"pitch", "hand_front"} & missing))
+    assert part["frown"].isna().all() == ({"brow_furrow", "hand_face"} <= missing)
+
+
+@pytest.mark.parametrize(("column", "least_px"), MIN_HEAD_PX.items())
+def test_a_small_head_is_not_trusted(column, least_px):
+    for height, known in ((least_px - 1, False), (least_px, True)):
+        rows = sitting(**{column: 0.4, "hy2": 300.0 + height})
+        assert read(rows)[column].notna().all() == known
+
+
+@given(st.floats(0.05, 20), st.floats(-100, 100))
+@settings(max_examples=20, deadline=None)
+def test_heads_above_the_limits_are_alike_at_every_size_of_the_picture(zoom, shift):
+    rng = np.random.default_rng(5)
+    extras = {column: rng.uniform(0, 1, 60) for column in EXTRA_COLUMNS}
+    rows = sitting(12, yaw=rng.normal(0, 20, 60), pitch=rng.normal(0, 10, 60), **extras)
+    large = rows.assign(**{name: rows[name] * 20 for name in (*BOX, *HEAD_BOX)})
+    other = large.assign(**{name: large[name] * max(zoom, 0.1) + shift for name in (*BOX, *HEAD_BOX)})
+    columns = [column for column in CUE_COLUMNS if column != "head_px"]
+    pd.testing.assert_frame_equal(read(other, 12.0)[columns], read(large, 12.0)[columns], atol=1e-6)
+
+
+@given(st.integers(0, 2**32 - 1))
+@settings(max_examples=20, deadline=None)
+def test_mirroring_the_picture_mirrors_sides_and_leaves_the_rest(seed):
+    rng = np.random.default_rng(seed)
+    students = []
+    for number in (1, 2, 3):
+        signed = {name: rng.normal(0, 30, 30) for name in (*HEAD_POSE, "gaze_x")}
+        plain = {name: rng.uniform(0, 1, 30) for name in (*FACE_CUES, *EXTRA_COLUMNS) if name != "gaze_x"}
+        students.append(sitting(6, number, 140.0 * number, **signed, **plain))
+    table = together(*students)
+    flipped = table.assign(x1=-table["x2"], x2=-table["x1"], hx1=-table["hx2"], hx2=-table["hx1"])
+    for name in ("yaw", "roll", "gaze_x"):
+        flipped[name] = -table[name]
+    expected = read(table)
+    for name in ("yaw", "roll", "yaw_class", "roll_class", "gaze_x"):
+        expected[name] = -expected[name]
+    pd.testing.assert_frame_equal(read(flipped), expected, atol=1e-9)
+
+
+def test_slump_is_how_much_lower_the_head_is_than_usual():
+    rows = sitting(30)
+    rows.loc[100:, ["hy1", "hy2"]] += 25.0
+    table = read(rows, 30.0)
+    assert table["slump"].tolist() == [0.0] * 20 + [0.5] * 10
+
+
+def test_a_guessed_head_does_not_slump():
+    rows = sitting(30)
+    rows.loc[100:, ["hy1", "hy2"]] += 25.0
+    rows.loc[100:, [*HEAD_POSE, *FACE_CUES]] = np.nan
+    assert read(rows, 30.0)["slump"].iloc[20:].isna().all()
+
+
+def test_a_personal_baseline_needs_its_time():
+    rows = sitting(30, eye_open=np.nan, brow_furrow=0.5)
+    rows.loc[:9, "eye_open"] = 0.8
+    table = read(rows, 30.0)
+    assert table["eye_own"].isna().all()
+    assert table["eye_open"].iloc[:2].tolist() == [0.8, 0.8]
+    assert (table["brow"] == 0).all()
+
+
+def test_the_observations_of_an_older_session_still_give_cues():
+    assert not set(EXTRA_COLUMNS) & set(sitting())
+    assert read(sitting())["yaw"].notna().all()

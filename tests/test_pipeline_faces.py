@@ -9,18 +9,9 @@ import numpy as np
 import pytest
 from truth import DEMO, _frames
 
-from pipeline.faces import (
-    CHIN,
-    FOREHEAD,
-    LANDMARKS,
-    MIRRORED,
-    FaceReader,
-    Faces,
-    FaceSettings,
-    head_from_face,
-    head_pose,
-)
+from pipeline.faces import FaceReader, Faces, FaceSettings
 from pipeline.heads import HeadReader, HeadSettings
+from pipeline.landmarks import CHIN, FOREHEAD, LANDMARKS, MIRRORED, head_from_face, head_pose
 
 
 @pytest.fixture(scope="module")

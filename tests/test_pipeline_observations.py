@@ -12,7 +12,7 @@ from truth import FPS, PEOPLE, WHO_LEAVES, lecture
 from pipeline.detect import Detections
 from pipeline.faces import Faces
 from pipeline.observations import ObservationBuffer, fill_gaps, in_contract_order, of_students
-from pipeline.session import BOX, FACE_CUES, HEAD_BOX, HEAD_POSE, OBSERVATION_COLUMNS
+from pipeline.session import BOX, EXTRA_COLUMNS, FACE_CUES, HEAD_BOX, HEAD_POSE, OBSERVATION_COLUMNS
 
 READ_FROM_THE_PICTURE = ["score", *HEAD_BOX, *HEAD_POSE, *FACE_CUES]
 LONGEST_S = 2.0
@@ -29,7 +29,9 @@ def detections(boxes_xyxy: np.ndarray, behaviours: int = 0) -> Detections:
 
 def faces(count: int) -> Faces:
     """Faces that are seen, so that a cue made up for a gap would show."""
-    return Faces(np.full((count, 4), 5.0), np.full((count, 3), 10.0), np.full((count, 3), 0.5))
+    return Faces(
+        np.full((count, 4), 5.0), np.full((count, 3), 10.0), np.full((count, 3), 0.5), np.full((count, 2), 0.1)
+    )
 
 
 def rows_of(seen: dict[int, list[int]], times: list[float], behaviours: tuple[str, ...] = ()) -> pd.DataFrame:
@@ -69,7 +71,7 @@ def test_a_room_without_people(frames):
     filled = fill_gaps(observed, list(range(frames)), times, LONGEST_S)
     assert len(filled) == 0
     contract = in_contract_order(filled.assign(motion=np.nan))
-    assert tuple(contract) == (*OBSERVATION_COLUMNS, "behaviour_read", "behaviour_write")
+    assert tuple(contract) == (*OBSERVATION_COLUMNS, *EXTRA_COLUMNS, "behaviour_read", "behaviour_write")
     assert (contract["student"].dtype, contract["observed"].dtype) == (np.int32, bool)
 
 
@@ -199,7 +201,7 @@ def test_filling_twice_fills_nothing_more(case):
 def test_the_contract_keeps_every_row_by_frame_then_student(case):
     filled = filled_of(*case).assign(motion=0.0, scratch=1)
     table = in_contract_order(filled)
-    assert tuple(table) == OBSERVATION_COLUMNS
+    assert tuple(table) == (*OBSERVATION_COLUMNS, *EXTRA_COLUMNS)
     keys = list(zip(table["frame"], table["student"], strict=True))
     assert keys == sorted(zip(filled["frame"], filled["student"], strict=True))
 

@@ -21,14 +21,11 @@ def result(leaks: int) -> Audit:
 def test_without_patches_nothing_is_covered():
     assert len(Patches()) == 0
     assert Patches().at(0.0).shape == (0, 4)
-    none = Patches()
-    none.add(1.0, np.zeros((0, 4)))
-    assert none.at(1.0).shape == (0, 4)
+    assert Patches([(1.0, np.zeros((0, 4)))]).at(1.0).shape == (0, 4)
 
 
 def test_a_patch_is_larger_than_the_face_and_stays_a_moment():
-    patches = Patches()
-    patches.add(1.0, BOX)
+    patches = Patches([(1.0, BOX)])
     assert patches.at(1.0).tolist() == [[10 - 20 * GROWN, 20 - 40 * GROWN, 30 + 20 * GROWN, 60 + 40 * GROWN]]
     assert len(patches.at(1.0 + HOLD_S - 1e-9)) == len(patches.at(1.0 - HOLD_S)) == 1
     assert len(patches.at(1.0 + HOLD_S + 0.01)) == len(patches.at(1.0 - HOLD_S - 0.01)) == 0
@@ -37,12 +34,9 @@ def test_a_patch_is_larger_than_the_face_and_stays_a_moment():
 @given(st.lists(st.floats(0, 5), max_size=8), st.lists(st.floats(0, 5), max_size=8), st.floats(0, 5))
 def test_what_is_covered_does_not_depend_on_the_order_of_finding(first, second, t):
     def of(times: list[float]) -> Patches:
-        patches = Patches()
-        for one in times:
-            patches.add(one, BOX + one)
-        return patches
+        return Patches([(one, BOX + one) for one in times])
 
-    together, united = of([*second, *first]), of(first).with_those_of(of(second))
+    together, united = of([*second, *first]), of([*first, *second])
     assert len(together) == len(united) == len(first) + len(second)
     assert sorted(together.at(t).tolist()) == sorted(united.at(t).tolist())
     expected = sum(abs(one - t) <= HOLD_S for one in [*first, *second])

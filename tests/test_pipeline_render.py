@@ -273,3 +273,14 @@ def test_every_frame_is_written_and_covered(tmp_path):
     x1, y1, x2, y2 = analysis.covers.loc[0, list(BOX)].astype(int)
     fill = np.array(Settings().cover.colour)
     assert all(np.abs(frame[y1 + 25 : y2 - 4, x1 + 4 : x2 - 4].astype(int) - fill).max() < 16 for frame in frames)
+
+
+def test_staff_is_a_plain_box_with_the_word():
+    analysis = classroom(["attentive"], (640, 360))
+    here = {"x1": 400.0, "y1": 100.0, "x2": 460.0, "y2": 300.0}
+    analysis.staff = pd.DataFrame([{"t": k / 5, "student": 7, **here} for k in range(5)])
+    annotator = Annotator(analysis, pd.Series(0.5, index=range(2)), Settings())
+    marks = annotator.marks(0.5, Scale.of(640, 360))
+    assert [mark.label for mark in marks][1:] == ["staff"]
+    assert marks[1].box == (400, 100, 460, 300)
+    assert len(annotator.marks(1.6, Scale.of(640, 360))) == 1  # gone by then

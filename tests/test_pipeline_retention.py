@@ -23,12 +23,14 @@ from pipeline.errors import InputError
 from pipeline.purge import Purge
 from pipeline.session import (
     AUDIT,
+    CORRECTIONS,
     ENGAGEMENT,
     EVENTS,
     MANIFEST,
     OBSERVATIONS,
     PARTS,
     REPORT,
+    SEATS,
     STATES,
     VIDEO,
     DataDeleted,
@@ -109,7 +111,7 @@ def test_a_lecture_to_come_is_refused():
 
 def test_every_file_of_a_session_but_the_manifest_has_a_kind():
     named = [name for names in PARTS.values() for name in names]
-    assert sorted(named) == sorted({VIDEO, AUDIT, OBSERVATIONS, STATES, EVENTS, ENGAGEMENT, REPORT})
+    assert sorted(named) == sorted({VIDEO, AUDIT, OBSERVATIONS, STATES, EVENTS, ENGAGEMENT, REPORT, SEATS, CORRECTIONS})
 
 
 # What is promised

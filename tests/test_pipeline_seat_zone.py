@@ -139,3 +139,11 @@ def test_the_zone_decides_for_exactly_who_sits_there(session):
     here, there = (head_centres(np.array([box]))[0][0] / (1280, 720) for box in (HERE, THERE))
     assert found.zone.contains(*here)
     assert not found.zone.contains(*there)
+
+
+def test_where_the_camera_moved_a_place_in_the_video_is_no_seat(make_session, tmp_path):
+    folder = make_session(tmp_path, camera={"scenes": 1, "moved": True, "lost_s": 0.0})
+    with pytest.raises(SessionError, match=r"its camera moved.*seats\.json"):
+        seat_of(Session.open(folder), 1)
+    still = make_session(tmp_path, "still", camera={"scenes": 1, "moved": False, "lost_s": 0.0})
+    assert seat_of(Session.open(still), 1).zone

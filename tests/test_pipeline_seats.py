@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 from truth import PEOPLE, WHO_LEAVES, lecture, looks, people
 
-from pipeline.seats import SAMPLES, SPANS, SeatSettings, Tracklet, TrackletBook, assign_students, seat_order
+from pipeline.seats import SeatSettings, assign_students, seat_order
 from pipeline.track import Tracker, TrackSettings
+from pipeline.tracklets import SAMPLES, SPANS, Tracklet, TrackletBook
 
 SETTINGS = SeatSettings()
 INTERVAL = 0.2
@@ -94,7 +95,7 @@ def test_weakly_seen_is_dropped(score, students):
 
 
 def test_everyone_leaves_and_returns_to_the_same_seats():
-    before, after = [[(1, 0, 1), (2, 300, 2)]] * 10, [[(4, 300, 2), (3, 0, 1)]] * 10
+    before, after = [[(1, 0, 1), (2, 300, 2)]] * 20, [[(4, 300, 2), (3, 0, 1)]] * 20
     assert students_of(before + [[]] * 400 + after) == {1: 1, 3: 1, 2: 2, 4: 2}
 
 

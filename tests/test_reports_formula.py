@@ -11,21 +11,32 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.states import UNSEEN, Profile, State
+from reports import formula
 from reports.errors import FormulaError
 from reports.formula import (
-    DEFAULT,
-    StateWeights,
-    class_engagement,
-    engagement_table,
     in_bins,
     second_engagement,
     session_shares,
     student_engagement,
     summary,
+    summary_interval,
+    withheld_seconds,
 )
+from reports.weights import DEFAULT, ORDER, Rules, StateWeights
 
 ALL = list(State)
 LAW = settings(deadline=None, max_examples=40)  # a busy machine is slow, not wrong
+
+
+def engagement_table(
+    states: pd.DataFrame, profile: Profile, weights: StateWeights | None = None, withhold_below: int = 1
+) -> pd.DataFrame:
+    """The table with nothing withheld: the laws are of the numbers, and the classes here are small."""
+    return formula.engagement_table(states, profile, weights or StateWeights(), withhold_below)
+
+
+def class_engagement(states: pd.DataFrame, weights: StateWeights | None = None) -> pd.DataFrame:
+    return formula.class_engagement(states, weights or StateWeights(), 1)
 
 
 def table_of(
@@ -61,7 +72,8 @@ def classes(draw: st.DrawFn) -> pd.DataFrame:
 
 @st.composite
 def any_weights(draw: st.DrawFn) -> StateWeights:
-    return StateWeights({state: draw(st.floats(0, 1)) for state in State})
+    values = sorted(draw(st.lists(st.floats(0, 1), min_size=6, max_size=6)), reverse=True)
+    return StateWeights(dict(zip(ORDER, values, strict=True)))
 
 
 def index_of(states: pd.DataFrame, weights: StateWeights | None = None) -> float | None:
@@ -276,3 +288,69 @@ def test_the_default_weights_keep_the_order_the_literature_gives() -> None:
     order = [State.DISCUSSING, State.TAKING_NOTES, State.ATTENTIVE, State.CONFUSED, State.BORED, State.DISTRACTED]
     assert sorted(State, key=lambda state: -StateWeights()[state]) == order
     assert UNSEEN not in {state.value for state in DEFAULT}
+
+
+def test_class_values_are_withheld_below_the_number_of_students() -> None:
+    sure = {State.DISCUSSING: 1.0}
+    rows: list = [(0, student, 1.0, sure) for student in range(1, 6)]
+    rows += [(1, student, 1.0, {State.BORED: 1.0}) for student in range(1, 5)]
+    rows.append((1, 5, 0.0, None))
+    table = formula.engagement_table(table_of(rows), Profile.FULL)
+    first, second = (row for _, row in table[table["scope"] == "class"].iterrows())
+    assert first["engagement"] == 1.0
+    assert np.isnan(second["engagement"])
+    assert second.filter(like="share_").isna().all()
+    assert (second["coverage"], second["students_seen"]) == (0.8, 4)
+    assert summary(table) == (1.0, pytest.approx(0.9))
+    assert withheld_seconds(table) == 1
+    assert session_shares(table)[State.BORED] == 0
+    assert in_bins(table, 10)["coverage"].tolist() == pytest.approx([0.9])
+    assert table.loc[table["scope"] == "student", "engagement"].notna().all(), "students' own rows stay"
+
+
+@LAW
+@given(classes(), st.integers(1, 6))
+def test_withholding_takes_values_away_and_changes_none(states: pd.DataFrame, least: int) -> None:
+    whole = engagement_table(states, Profile.FULL)
+    held = formula.engagement_table(states, Profile.FULL, withhold_below=least)
+    shown = held["engagement"].notna()
+    assert held.loc[shown, "engagement"].tolist() == whole.loc[shown, "engagement"].tolist()
+    of_class = held["scope"] == "class"
+    assert (held.loc[of_class & shown, "students_seen"] >= least).all()
+    assert (held["coverage"] == whole["coverage"]).all()
+
+
+def test_the_interval_of_a_steady_class_is_a_point_and_of_a_short_one_unknown() -> None:
+    steady = table_of([(t, student, 1.0, {State.ATTENTIVE: 1.0}) for t in range(60) for student in range(1, 6)])
+    table = engagement_table(steady, Profile.FULL)
+    assert summary_interval(table) == pytest.approx((0.7, 0.7))
+    students = table[table["scope"] == "student"]
+    assert students["engagement_low"].tolist() == pytest.approx([0.7] * 5)
+    short = engagement_table(steady[steady["t"] < 5], Profile.FULL)
+    assert np.isnan(summary_interval(short)).all()
+    assert formula.summary_fields(short) == {
+        "mean": pytest.approx(0.7), "low": None, "high": None, "coverage": 1.0, "withheld_seconds": 0,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(("given_weights", "said"), [
+    ({State.BORED: 0.6}, "bored (0.6) counts more than confused (0.5); keep the order discussing, taking_notes"),
+    ({State.DISCUSSING: 0.1}, "taking_notes (0.85) counts more than discussing (0.1)"),
+    ({State.DISTRACTED: 0.2}, "distracted (0.2) counts more than bored (0.15)"),
+])  # fmt: skip
+def test_weights_against_the_order_are_one_sentence(given_weights: dict[State, float], said: str) -> None:
+    with pytest.raises(FormulaError) as caught:
+        StateWeights(given_weights)
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("least", [0, -1, 2.5, "five", None, True])
+def test_a_number_of_students_that_is_none_is_one_sentence(least: object) -> None:
+    with pytest.raises(FormulaError, match=r"withhold_below: .*; give a number of students, 1 or more"):
+        Rules.on_record({"withhold_below": least})
+
+
+def test_rules_on_record_have_their_defaults() -> None:
+    assert Rules.on_record({}) == Rules()
+    assert Rules.on_record({"state_weights": {State.BORED: 0.1}, "withhold_below": 3}).withhold_below == 3

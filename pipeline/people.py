@@ -1,0 +1,78 @@
+"""Everything that is read from the picture of each person in one frame; nobody who may not be read is.
+
+The one place where the readers of faces, heads, hands, desks and things come together, so that the rule about who may
+be read is kept once.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pipeline.camera import View
+from pipeline.desk import STILL, DeskMotion, DeskSettings
+from pipeline.faces import FaceReader, Faces, FaceSettings
+from pipeline.hands import HandReader, HandSettings
+from pipeline.heads import HeadReader, HeadSettings
+from pipeline.objects import ObjectReader, ObjectSettings
+from pipeline.session import AROUND
+
+
+class PersonReader:
+    """Reads the people of one frame after the other; a context manager because the face reader must be closed."""
+
+    def __init__(
+        self,
+        faces: FaceSettings,
+        heads: HeadSettings,
+        hands: HandSettings,
+        desk: DeskSettings,
+        objects: ObjectSettings,
+        device: str = "cpu",
+    ) -> None:
+        """Load what is needed.
+
+        Raises:
+            ModelFileError: a network's file is missing or holds another one.
+        """
+        self._heads = HeadReader(heads, device)
+        self._hands = HandReader(hands)
+        self._desk = DeskMotion(desk)
+        self._objects = ObjectReader(objects, device)
+        self._faces = FaceReader(faces)
+
+    def __enter__(self) -> PersonReader:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._faces.__exit__()
+
+    def read(
+        self, image_bgr: np.ndarray, boxes_xyxy: np.ndarray, tracks: np.ndarray, allowed: np.ndarray, view: View = STILL
+    ) -> tuple[Faces, np.ndarray]:
+        """Read those of n people who are ``allowed``; the rows of the others stay NaN.
+
+        Args:
+            image_bgr: (h, w, 3) uint8.
+            boxes_xyxy: (n, 4) px.
+            tracks: (n,) track numbers.
+            allowed: (n,) mask.
+            view: where the camera looks in this picture.
+
+        Returns:
+            their faces and heads, and (n, 5) of ``pipeline.session.AROUND``.
+        """
+        boxes, ids = boxes_xyxy[allowed], tracks[allowed]
+        read = self._faces.read(image_bgr, boxes)
+        heads = self._heads.read(image_bgr, boxes, ids, read.head_xyxy, read.pose_deg)
+        faces = Faces.unseen(len(boxes_xyxy))
+        faces.head_xyxy[allowed], faces.pose_deg[allowed] = heads.head_xyxy, heads.pose_deg
+        faces.cues[allowed], faces.gaze[allowed] = read.cues, read.gaze
+        around = np.full((len(boxes_xyxy), len(AROUND)), np.nan)
+        around[allowed] = np.column_stack(
+            [
+                self._hands.read(image_bgr, heads.head_xyxy, ids),
+                self._desk.read(image_bgr, heads.head_xyxy, view),
+                self._objects.read(image_bgr, heads.head_xyxy),
+            ]
+        )
+        return faces, around

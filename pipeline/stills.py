@@ -1,0 +1,93 @@
+"""Single frames of the annotated video for the report, with everybody covered unless showing was granted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+import av
+import numpy as np
+
+from consent.policy import Purpose
+from pipeline.anonymise import CoverSettings, regions_to_cover
+from pipeline.find_faces import FaceFinder, FindSettings
+from pipeline.patches import Patches
+from pipeline.render import BAR_COLOUR, Annotator, Scale, class_by_second
+from pipeline.session import AuditResult, Session
+from pipeline.settings import settings_on_record
+from pipeline.withdrawal import as_analysed
+
+AROUND_S = 15.0
+"""Seconds of the tables read on both sides of a moment: longer than any gap that boxes are carried over."""
+
+
+@dataclass(frozen=True)
+class Still:
+    """A frame (h, w, 3) uint8 BGR, shown at ``t`` seconds; ``covered`` tells whether everybody is."""
+
+    t: float
+    image_bgr: np.ndarray
+    covered: bool
+
+
+def stills(session: Session, times: Sequence[float]) -> list[Still]:
+    """Frames at these times (s), see ``Session.stills``.
+
+    Heads are covered where the tables have them and wherever the detectors of the check find a face; then the detectors
+    look again, and a frame in which they are sure of one still is left out. A video whose check asks for a review shows
+    somebody who said no, so it is covered although showing was granted.
+
+    Raises:
+        SessionError: the video or a table is missing, deleted or damaged.
+    """
+    manifest = session.manifest
+    shown = Purpose.SHOWING.value in manifest.purposes and manifest.audit in (AuditResult.PASSED, AuditResult.NOBODY)
+    frames = _frames(session, sorted(times))
+    if shown:
+        return [Still(t, image, False) for t, image in frames]
+    found = []
+    with FaceFinder(FindSettings()) as finder:
+        for t, image in frames:
+            covered = _covered(session, image, t, finder)
+            if covered is not None:
+                found.append(Still(t, covered, True))
+    return found
+
+
+def _frames(session: Session, times: Sequence[float]) -> list[tuple[float, np.ndarray]]:
+    """The first frame at or after each time; there may be none at the very end."""
+    found = []
+    try:
+        # sought, not read from the beginning: three hours take minutes to decode
+        with av.open(str(session.video)) as container:
+            stream = container.streams.video[0]
+            tick, start = stream.time_base or Fraction(1, 1000), stream.start_time or 0
+            for wanted in times:
+                container.seek(start + int(wanted / tick), stream=stream)
+                for frame in container.decode(stream):
+                    t = float(((frame.pts or 0) - start) * tick)
+                    if t >= wanted - 1e-6:
+                        found.append((t, frame.to_ndarray(format="bgr24")))
+                        break
+    except (av.FFmpegError, IndexError):
+        return found  # a report without pictures is better than none
+    return found
+
+
+def _covered(session: Session, image_bgr: np.ndarray, t: float, finder: FaceFinder) -> np.ndarray | None:
+    """The frame with everybody covered and what the video says drawn anew; ``None`` where a face still shows."""
+    manifest = session.manifest
+    solid = CoverSettings(style="solid")
+    settings = settings_on_record(manifest.config, manifest.profile).model_copy(update={"cover": solid})
+    rows = session.observed(between=(t - AROUND_S, t + AROUND_S))
+    states = session.states
+    analysis = replace(
+        as_analysed(session, rows, states[(states["t"] - t).abs() <= AROUND_S]), covers=regions_to_cover(rows, solid)
+    )
+    image = image_bgr[: manifest.height, : manifest.width].copy()
+    patches = Patches([(t, finder.find(image).boxes_xyxy)])
+    image[: Scale.of(manifest.width, manifest.height).bar] = BAR_COLOUR
+    Annotator(analysis, class_by_second(session.engagement), settings, patches).draw(image, t)
+    left = finder.find(image)
+    return None if len(left.only(left.sure)) else image

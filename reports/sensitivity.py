@@ -1,0 +1,39 @@
+"""How much the index depends on the weights: what it would be under other weights in the same order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.states import State
+from reports.intervals import Interval
+from reports.weights import ORDER
+
+WEIGHTINGS: Final = 1000
+SEED: Final = 219
+
+
+def weightings(states: tuple[State, ...], count: int = WEIGHTINGS) -> NDArray[np.float64]:
+    """(count, states) random weights in the given order of ``states``.
+
+    The highest state counts 1 and the lowest 0, which fixes the scale; those between are drawn uniformly and sorted, so
+    that every weighting which keeps the order is as likely as any other.
+    """
+    ranked = [state for state in ORDER if state in states]
+    between = np.sort(np.random.default_rng(SEED).random((count, max(len(ranked) - 2, 0))), axis=1)[:, ::-1]
+    columns = [np.ones((count, 1)), between, np.zeros((count, 1))]
+    drawn = np.concatenate(columns, axis=1)[:, : len(ranked)]
+    return drawn[:, [ranked.index(state) for state in states]]
+
+
+def band(shares: Mapping[State, float]) -> Interval | None:
+    """Where the index lies under 95% of such weightings, given the shares of the seen time; ``None`` without any."""
+    if not shares:
+        return None
+    states = tuple(shares)
+    index = weightings(states) @ np.array([shares[state] for state in states])
+    low, high = np.clip(np.quantile(index, [0.025, 0.975]), 0.0, 1.0)
+    return Interval(float(low), float(high))

@@ -1,0 +1,62 @@
+"""All that is read of people: nobody, those who may not be read, and a real frame of the demo."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import av
+import numpy as np
+import pytest
+from truth import DEMO, _frames
+
+from pipeline.desk import DeskSettings
+from pipeline.faces import FaceSettings
+from pipeline.hands import HandSettings
+from pipeline.heads import HeadSettings
+from pipeline.objects import ObjectSettings
+from pipeline.people import PersonReader
+from pipeline.session import AROUND
+
+
+@pytest.fixture
+def people() -> Iterator[PersonReader]:
+    with PersonReader(
+        FaceSettings(), HeadSettings(), HandSettings(per_frame=20), DeskSettings(), ObjectSettings()
+    ) as one:
+        yield one
+
+
+def test_nobody(people: PersonReader) -> None:
+    faces, around = people.read(np.zeros((90, 120, 3), np.uint8), np.zeros((0, 4)), np.zeros(0, int), np.zeros(0, bool))
+    assert faces.head_xyxy.shape == (0, 4)
+    assert around.shape == (0, len(AROUND))
+
+
+@pytest.mark.slow
+def test_those_who_may_not_be_read_are_not_and_the_others_are(people: PersonReader) -> None:
+    """Two frames of the demo, so that desks can have moved; who rests the head on a hand is seen to."""
+    wanted = (50, 52)
+    truth = _frames()
+    with av.open(str(DEMO / "classroom.mp4")) as container:
+        images = {
+            index: frame.to_ndarray(format="bgr24")
+            for index, frame in zip(range(53), container.decode(video=0), strict=False)
+            if index in wanted
+        }
+    for index in wanted:
+        there = [p for p in truth[index]["persons"] if p["visible"] and p["head_bbox"]]
+        boxes = np.array([p["visible_bbox"] for p in there], float)
+        ids = np.array([p["id"] for p in there])
+        allowed = ids % 2 == 0
+        faces, around = people.read(images[index], boxes, ids, allowed)
+    for values in (faces.head_xyxy, faces.pose_deg, faces.cues, faces.gaze, around):
+        assert np.isnan(values[~allowed]).all()
+    assert np.isfinite(faces.pose_deg[allowed]).mean() > 0.9
+    assert np.isfinite(around[allowed, AROUND.index("desk_motion")]).all()
+    hand = dict(zip(ids.tolist(), around[:, AROUND.index("hand_face")].tolist(), strict=True))
+    at_face = [p["id"] for p in there if p["action"] in ("head_on_hand", "hand_at_chin") and p["id"] % 2 == 0]
+    others = [hand[p["id"]] for p in there if p["action"] == "watching_board" and p["id"] % 2 == 0]
+    assert at_face
+    assert all(hand[one] > 0.5 for one in at_face)
+    assert np.nanmax(others) < 0.3
+    assert np.isnan(around[:, AROUND.index("object")]).all()
