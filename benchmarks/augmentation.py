@@ -12,16 +12,17 @@ Run: ``python -m benchmarks.augmentation``; ``benchmarks.rooms`` comes first.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from benchmarks import common
-from benchmarks.synthesis import PX, WAYS, Fold, arguments, drawn, features, likeliest, read_fold
+from benchmarks.drawing import drawn
+from benchmarks.rivals import CHEAP, MADE, Ready, train_head
+from benchmarks.synthesis import PX, Fold, arguments, features, likeliest, read_fold
 from models.augment import LEAST, Gate
 from models.yolo import BEHAVIOURS
 
@@ -32,48 +33,7 @@ MOST = 20
 CANDIDATES = 2
 """Samples drawn for each one to be added: the gate refuses some."""
 
-EPOCHS, BATCH, RATE, DECAY, SMOOTHING = 12, 256, 1e-3, 1e-2, 0.1
-FOCUS, MIX, NEAR, BLUR = 2.0, 0.2, 5, 0.3
-"""γ of the focal loss (Lin et al. 2017), α of mixup (Zhang et al. 2018), neighbours of SMOTE (Chawla et al. 2002), and
-the kernel's width in deviations of the class."""
-
-CHEAP = (
-    "none",
-    "oversampling",
-    "balanced drawing (as shipped)",
-    "class weights",
-    "focal loss",
-    "mixup",
-    "SMOTE",
-    "kernel density",
-)
-MADE = ("cVAE", *WAYS)
 RESAMPLES = 2000
-
-
-@dataclass(frozen=True)
-class Ready:
-    """A fold in features.
-
-    Attributes:
-        x: (2n, 1280) of the training pictures, as they are and then coarse.
-        labels: (2n,).
-        wanted: samples to add, by class.
-        pools: by way, (m, 1280) of the samples that the gate let through, and their (m,) classes.
-        told: by way, counts of what the gate did.
-        test, coarse: (t, 1280) of the room left out.
-        truth, frames: (t,).
-    """
-
-    x: Tensor
-    labels: Tensor
-    wanted: dict[int, int]
-    pools: dict[str, tuple[Tensor, Tensor]]
-    told: dict[str, dict[str, Any]]
-    test: Tensor
-    coarse: Tensor
-    truth: Tensor
-    frames: np.ndarray
 
 
 def wanted_samples(fold: Fold) -> dict[int, int]:
@@ -115,81 +75,6 @@ def prepare(fold: Fold, work: Any) -> Ready:
 def coarse(pictures: Tensor) -> Tensor:
     """As coarse as what the generators draw."""
     return functional.interpolate(pictures, size=PX, mode="area")
-
-
-# rivals
-
-
-def added(ready: Ready, rival: str, random: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Rows that the rival adds, two for each sample, and their classes."""
-    rows, labels = [ready.x[:0]], [ready.labels[:0]]
-    half = len(ready.x) // 2
-    for label, count in ready.wanted.items():
-        if rival in MADE:
-            x, kind = ready.pools[rival]
-            own = x[kind == label]
-            chosen = own[torch.randperm(len(own), generator=random)[:count]]
-            new = torch.cat([chosen, chosen])
-        else:
-            new = torch.cat(
-                [
-                    _more(view[ready.labels[:half] == label], count, rival, random)
-                    for view in (ready.x[:half], ready.x[half:])
-                ]
-            )
-        rows.append(new)
-        labels.append(torch.full((len(new),), label))
-    return torch.cat(rows), torch.cat(labels)
-
-
-def _more(own: Tensor, count: int, rival: str, random: torch.Generator) -> Tensor:
-    picked = torch.randint(len(own), (count,), generator=random)
-    if rival == "SMOTE":
-        apart = torch.cdist(own, own).fill_diagonal_(float("inf"))
-        near = apart.topk(min(NEAR, len(own) - 1), largest=False).indices[picked]
-        other = near[torch.arange(count), torch.randint(near.shape[1], (count,), generator=random)]
-        return torch.lerp(own[picked], own[other], torch.rand(count, 1, generator=random))
-    if rival == "kernel density":
-        return own[picked] + BLUR * own.std(dim=0) * torch.randn(count, own.shape[1], generator=random)
-    return own[picked]
-
-
-def train_head(ready: Ready, rival: str, seed: int) -> nn.Linear:
-    """The last layer, trained anew."""
-    random = torch.Generator().manual_seed(seed)
-    torch.manual_seed(seed)
-    x, labels = ready.x, ready.labels
-    if rival in ("oversampling", "SMOTE", "kernel density", *MADE):
-        new, kinds = added(ready, rival, random)
-        x, labels = torch.cat([x, new]), torch.cat([labels, kinds])
-    share = torch.bincount(labels, minlength=len(BEHAVIOURS)).float().clamp(min=1)
-    weight = share.reciprocal() / share.reciprocal()[labels].mean() if rival == "class weights" else None
-    draw = share.rsqrt()[labels] if rival.startswith("balanced") else torch.ones(len(labels))
-    head = nn.Linear(x.shape[1], len(BEHAVIOURS))
-    optimiser = torch.optim.AdamW(head.parameters(), lr=RATE, weight_decay=DECAY)
-    steps = EPOCHS * (len(ready.x) // BATCH)  # the same for all
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
-    for _ in range(steps):
-        chosen = torch.multinomial(draw, BATCH, replacement=True, generator=random)
-        loss = _loss(head, x[chosen], labels[chosen], rival, weight)
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        schedule.step()
-    return head
-
-
-def _loss(head: nn.Linear, x: Tensor, labels: Tensor, rival: str, weight: Tensor | None) -> Tensor:
-    if rival == "mixup":
-        part = float(np.random.default_rng(int(labels.sum())).beta(MIX, MIX))
-        mixed = head(part * x + (1 - part) * x.flip(0))
-        ours, theirs = (functional.cross_entropy(mixed, y, label_smoothing=SMOOTHING) for y in (labels, labels.flip(0)))
-        return part * ours + (1 - part) * theirs
-    each = functional.cross_entropy(head(x), labels, weight=weight, label_smoothing=SMOOTHING, reduction="none")
-    if rival == "focal loss":
-        right = head(x).softmax(dim=1)[torch.arange(len(x)), labels]
-        return ((1 - right) ** FOCUS * each).mean()
-    return each.mean()
 
 
 # judging
@@ -278,7 +163,7 @@ def main() -> None:
     """Train and draw what is missing, then print the tables."""
     parser = arguments(__doc__)
     parser.add_argument("--rooms", nargs="+", default=["A", "B", "C"], help="rooms to leave out in turn")
-    parser.add_argument("--seeds", type=int, default=8, help="times the last layer is trained")
+    parser.add_argument("--seeds", type=int, default=6, help="times the last layer is trained")
     parser.add_argument("--prepare", action="store_true", help="only train and draw what is missing")
     args = parser.parse_args()
     common.print_machine()

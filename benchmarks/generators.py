@@ -18,7 +18,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from benchmarks import common
-from benchmarks.synthesis import PX, WAYS, arguments, autoencoder, diffusion, drawn, features, likeliest, read_fold
+from benchmarks.drawing import WAYS, autoencoder, diffusion, drawn
+from benchmarks.synthesis import PX, arguments, features, likeliest, read_fold
 from models.augment import Gate
 from models.grids import write_grid
 from models.yolo import BEHAVIOURS

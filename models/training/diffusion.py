@@ -74,8 +74,11 @@ def run(samples: Samples, plan: Plan, out: Path, *, device: str, tell: Tell, say
     codec = read_codec(state["codec"]) if state else _codec(known.x, plan)
     model = Diffusion(codec.inner_shape, len(samples.names), plan.noising, plan.width, seed=plan.training.seed)
     model.network.to(device)
-    mask = Standardised.measured(known.x) if isinstance(codec, Standardised) else None
-    trainer = Trainer(model, codec.encode(known.x), known.labels, plan.training, mask)
+    x, labels = known.x, known.labels
+    if isinstance(codec, Latent) and plan.training.mirror:  # codes cannot be mirrored later
+        x, labels = torch.cat([x, x.flip(3)]), labels.repeat(2)
+    mask = Standardised.measured(x) if isinstance(codec, Standardised) else None
+    trainer = Trainer(model, codec.encode(x), labels, plan.training, mask)
     if state:
         trainer.load(state["trainer"])
         say(f"goes on at step {trainer.done} of {plan.training.steps}")
