@@ -13,7 +13,7 @@ from torch.nn import functional
 from benchmarks.drawing import WAYS
 from models.yolo import BEHAVIOURS
 
-EPOCHS, BATCH, RATE, DECAY, SMOOTHING = 12, 256, 1e-3, 1e-2, 0.1
+EPOCHS, BATCH, RATE, DECAY, SMOOTHING = 6, 256, 1e-3, 1e-2, 0.1
 FOCUS, MIX, NEAR, BLUR = 2.0, 0.2, 5, 0.3
 """γ of the focal loss (Lin et al. 2017), α of mixup (Zhang et al. 2018), neighbours of SMOTE (Chawla et al. 2002), and
 the kernel's width in deviations of the class."""

@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 GRID = 16
-"""Pictures are folded to at most this many cells a side (several pixels become channels): convolutions on every pixel
-take four times as long on a CPU (Hoogeboom et al. 2023, section 2.3)."""
+"""Pictures are folded to this many cells a side (several pixels become channels), because convolutions on every pixel of
+one twice as large take four times as long (Hoogeboom et al. 2023, section 2.3)."""
 
 PER_GROUP = 8
 """Channels normalised together. Noise level and class are added as a constant per channel, and a group of one channel
@@ -28,20 +28,20 @@ class Denoiser(nn.Module):
     """Predicts the noise.
 
     Args:
-        shape: of one x: (channels, height, width), sides multiples of 4 (above ``GRID`` of ``GRID``); (time, features);
-            or (features,).
+        shape: of one x: (channels, height, width); (time, features); or (features,).
         classes: how many; class number ``classes`` means "any" (Ho & Salimans 2022, section 3.2).
         width: channels of the first level, a multiple of 16.
+        grid: cells a side that pictures are folded to; see ``GRID``.
     """
 
-    def __init__(self, shape: Sequence[int], classes: int, width: int = 64) -> None:
+    def __init__(self, shape: Sequence[int], classes: int, width: int = 64, grid: int = GRID) -> None:
         super().__init__()
-        self.shape, self.classes, self.width = tuple(shape), classes, width
+        self.shape, self.classes, self.width, self.grid = tuple(shape), classes, width, grid
         self.fold = 1
         self.network: Any
         if len(shape) == 3:
             channels, height, side = shape
-            self.fold = max(1, min(height, side) // GRID)
+            self.fold = max(1, min(height, side) // grid)
             if height % (2 * self.fold) or side % (2 * self.fold):
                 raise ValueError(f"sides of pictures must be multiples of {2 * self.fold}, not {height} x {side}")
             cells = (height // self.fold, side // self.fold)

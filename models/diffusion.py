@@ -24,7 +24,7 @@ import torch
 from torch import Tensor
 
 from models.choices import Process, Schedule
-from models.denoiser import Denoiser
+from models.denoiser import GRID, Denoiser
 
 BETA_START, BETA_END = 1e-4, 0.02
 """Ends of the linear and quadratic schedules (Ho et al. 2020, section 4)."""
@@ -127,15 +127,22 @@ class Diffusion:
         noising: see there.
         width: of the network.
         seed: of its first weights.
+        grid: of the network, for pictures.
     """
 
     def __init__(
-        self, shape: Sequence[int], classes: int, noising: Noising | None = None, width: int = 64, seed: int = 0
+        self,
+        shape: Sequence[int],
+        classes: int,
+        noising: Noising | None = None,
+        width: int = 64,
+        seed: int = 0,
+        grid: int = GRID,
     ) -> None:
         self.noising = noising or Noising()
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self.network = Denoiser(shape, classes, width)
+            self.network = Denoiser(shape, classes, width, grid)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -243,6 +250,7 @@ class Trainer:
         self.done, self.losses = state["done"], list(state["losses"])
         self.model.network.load_state_dict(state["network"])
         self._average.load_state_dict(state["average"])
+        self._average.to(self.model.device)
         self._optimiser.load_state_dict(state["optimiser"])
         self._schedule.load_state_dict(state["schedule"])
         self._random.set_state(state["random"])

@@ -71,6 +71,7 @@ class Generator:
             "names": list(self.names),
             "shape": list(self.model.shape),
             "width": self.model.network.width,
+            "grid": self.model.network.grid,
             "noising": noising,
             "trained_on": self.trained_on,
         }
@@ -102,7 +103,7 @@ def load(path: Path) -> Generator:
         told = dict(content["noising"])
         told |= {"process": Process(told["process"]), "schedule": Schedule(told["schedule"])}
         names = tuple(content["names"])
-        model = Diffusion(content["shape"], len(names), Noising(**told), content["width"])
+        model = Diffusion(content["shape"], len(names), Noising(**told), content["width"], grid=content["grid"])
         model.network.load_state_dict(content["network"])
         model.network.eval()
         return Generator(read_codec(content["codec"]), model, names, content["trained_on"])

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from models.augment import LEAST
 from models.choices import Sampler
+from models.denoiser import GRID
 from models.diffusion import Diffusion, Noising, Trainer, Training
 from models.errors import TrainingDataError
 from models.fitting import FitSettings
@@ -40,7 +41,7 @@ class Plan:
     Attributes:
         noising: see ``models.diffusion``.
         training: see there.
-        width: of the network.
+        width, grid: of the network.
         latent: units of the VAE in whose latent space the model works; 0 for pixels.
         vae_steps: of the VAE's training.
     """
@@ -50,6 +51,7 @@ class Plan:
     width: int = 48
     latent: int = 0
     vae_steps: int = 1500
+    grid: int = GRID
 
 
 def run(samples: Samples, plan: Plan, out: Path, *, device: str, tell: Tell, say: Callable[[str], None]) -> Generator:
@@ -72,7 +74,7 @@ def run(samples: Samples, plan: Plan, out: Path, *, device: str, tell: Tell, say
     state_file, key = out.with_name(f"{out.name}.state"), _key(samples, plan)
     state = _read_state(state_file, key)
     codec = read_codec(state["codec"]) if state else _codec(known.x, plan)
-    model = Diffusion(codec.inner_shape, len(samples.names), plan.noising, plan.width, seed=plan.training.seed)
+    model = Diffusion(codec.inner_shape, len(samples.names), plan.noising, plan.width, plan.training.seed, plan.grid)
     model.network.to(device)
     x, labels = known.x, known.labels
     if isinstance(codec, Latent) and plan.training.mirror:  # codes cannot be mirrored later
