@@ -21,9 +21,10 @@ from torch.nn import functional
 
 from benchmarks import common
 from benchmarks.drawing import drawn
-from benchmarks.rivals import CHEAP, MADE, Ready, train_head
-from benchmarks.synthesis import PX, Fold, arguments, features, likeliest, read_fold
+from benchmarks.rivals import CHEAP, MADE, Pool, Ready, train_head
+from benchmarks.synthesis import PX, Fold, arguments, features, likeliest
 from models.augment import LEAST, Gate
+from models.behaviour import INPUT_PX
 from models.yolo import BEHAVIOURS
 
 TAIL = ("stand", "discuss", "write")
@@ -36,40 +37,56 @@ CANDIDATES = 2
 RESAMPLES = 2000
 
 
-def wanted_samples(fold: Fold) -> dict[int, int]:
+def wanted_samples(counts: dict[str, int]) -> dict[int, int]:
     """How many samples each scarce class gets."""
-    counts = fold.train.counts
     return {BEHAVIOURS.index(name): min(counts[name], MOST) for name in TAIL if counts[name] >= LEAST}
 
 
-def prepare(fold: Fold, work: Any) -> Ready:
-    """Draw, judge, and turn all into features; features of real pictures are kept in ``work``."""
-    wanted = wanted_samples(fold)
-    asked = torch.cat([torch.full((CANDIDATES * count,), label) for label, count in wanted.items()])
-    gate = Gate(fold.train_small.x, lambda x: likeliest(fold.classifier, x))
-    pools, told = {}, {}
-    for way in MADE:
-        x, _ = drawn(fold, work, way, asked, "augment")
-        verdict = gate.judge(x, asked)
-        pools[way] = (features(fold.classifier, x[verdict.passed]), asked[verdict.passed])
-        told[way] = {
-            BEHAVIOURS[label]: {
-                "drawn": int((asked == label).sum()),
-                "another class": int(((asked == label) & ~verdict.agreed).sum()),
-                "copies": int(((asked == label) & verdict.agreed & verdict.copied).sum()),
-                "passed": int(((asked == label) & verdict.passed).sum()),
-            }
-            for label in wanted
-        }
-    file = work / f"features-without-{fold.room}.pt"
+def ready(fold: Fold) -> Ready:
+    """All real pictures as features, kept in ``fold.work``."""
+    file = fold.work / f"features-without-{fold.room}.pt"
     if not file.is_file():
-        parts = (fold.train.x, fold.train_small.x, fold.test.x, coarse(fold.test.x))
-        torch.save([features(fold.classifier, part) for part in parts], file)
-    train, small, test, far = torch.load(file, weights_only=True)
-    labels = fold.train.labels
-    return Ready(
-        torch.cat([train, small]), labels.repeat(2), wanted, pools, told, test, far, fold.test.labels, fold.frames
-    )
+        network, train, (test, frames) = fold.classifier(), fold.train(INPUT_PX), fold.test()
+        parts = (train.x, fold.train(PX).x, test.x, coarse(test.x))
+        kept = [*(features(network, part) for part in parts), train.labels, test.labels, torch.from_numpy(frames)]
+        torch.save(kept, file)
+    own, small, test_x, far, labels, truth, frames_of = torch.load(file, weights_only=True)
+    wanted = wanted_samples(fold.train(PX).counts)
+    return Ready(torch.cat([own, small]), labels.repeat(2), wanted, test_x, far, truth, frames_of)
+
+
+def pool_of(fold: Fold, way: str, wanted: dict[int, int]) -> tuple[Pool, dict[str, dict[str, int]]]:
+    """What a generator draws and the gate lets through, as features; and counts of what the gate did."""
+    asked = torch.cat([torch.full((CANDIDATES * count,), label) for label, count in wanted.items()])
+    x, _ = drawn(fold, way, asked, "augment")
+    network = fold.classifier()
+    verdict = Gate(fold.train(PX).x, lambda some: likeliest(network, some)).judge(x, asked)
+    told = {
+        BEHAVIOURS[label]: {
+            "drawn": int((asked == label).sum()),
+            "another class": int(((asked == label) & ~verdict.agreed).sum()),
+            "copies": int(((asked == label) & verdict.agreed & verdict.copied).sum()),
+            "passed": int(((asked == label) & verdict.passed).sum()),
+        }
+        for label in wanted
+    }
+    return (features(network, x[verdict.passed]), asked[verdict.passed]), told
+
+
+def judged(fold: Fold, rival: str, seeds: int) -> dict[str, Any]:
+    """What a rival's classifiers say of the room, as confusions by seed and frame; kept in ``fold.work``."""
+    file = fold.work / f"judged-{rival.replace(' ', '_').replace(',', '')}-{seeds}-without-{fold.room}.pt"
+    if not file.is_file():
+        room = ready(fold)
+        pool, told = pool_of(fold, rival, room.wanted) if rival in MADE else (None, {})
+        own, far = [], []
+        for seed in range(seeds):
+            head = train_head(room, rival, pool, seed)
+            with torch.no_grad():
+                own.append(by_frame(head(room.test).argmax(dim=1), room))
+                far.append(by_frame(head(room.coarse).argmax(dim=1), room))
+        torch.save({"own": torch.stack(own), "coarse": torch.stack(far), "gate": told}, file)
+    return torch.load(file, weights_only=True)
 
 
 def coarse(pictures: Tensor) -> Tensor:
@@ -80,11 +97,10 @@ def coarse(pictures: Tensor) -> Tensor:
 # judging
 
 
-def by_frame(said: Tensor, ready: Ready) -> np.ndarray:
+def by_frame(said: Tensor, room: Ready) -> Tensor:
     """(frames, 7, 7) how often each behaviour, in rows, was taken for which."""
-    table = np.zeros((ready.frames.max() + 1, len(BEHAVIOURS), len(BEHAVIOURS)))
-    np.add.at(table, (ready.frames, ready.truth.numpy(), said.numpy()), 1)
-    return table
+    table = torch.zeros(int(room.frames.max()) + 1, len(BEHAVIOURS), len(BEHAVIOURS))
+    return table.index_put((room.frames, room.truth, said), torch.ones(len(said)), accumulate=True)
 
 
 def f1(table: np.ndarray) -> np.ndarray:
@@ -123,30 +139,22 @@ def resampled(tables: list[np.ndarray], seeds: int) -> dict[str, np.ndarray]:
     return measures(total)
 
 
-def compare(readies: list[Ready], seeds: int) -> dict[str, Any]:
+def compare(folds: list[Fold], seeds: int) -> dict[str, Any]:
     """Figures of every rival."""
     figures: dict[str, Any] = {}
     draws: dict[str, dict[str, np.ndarray]] = {}
     for rival in (*CHEAP, *MADE):
-        tables = {"own": [[] for _ in readies], "coarse": [[] for _ in readies]}  # type: ignore[var-annotated]
-        for seed in range(seeds):
-            for place, ready in enumerate(readies):
-                head = train_head(ready, rival, seed)
-                with torch.no_grad():
-                    tables["own"][place].append(by_frame(head(ready.test).argmax(dim=1), ready))
-                    tables["coarse"][place].append(by_frame(head(ready.coarse).argmax(dim=1), ready))
-        own = [np.stack(room) for room in tables["own"]]
-        far = [np.stack(room) for room in tables["coarse"]]
+        told = [judged(fold, rival, seeds) for fold in folds]
+        own, far = ([room[view].double().numpy() for room in told] for view in ("own", "coarse"))
         draws[rival] = resampled(own, seeds)
-        whole = measures(sum(room.sum(axis=1) for room in own))  # type: ignore[arg-type]
+        whole = measures(np.sum([room.sum(axis=1) for room in own], axis=0))
         figures[rival] = {
             **{name: _interval(float(value.mean()), draws[rival][name]) for name, value in whole.items()},
             "seeds": [float(value) for value in whole["tail"]],
-            "coarse_tail": float(measures(sum(room.sum(axis=1) for room in far))["tail"].mean()),  # type: ignore[arg-type]
+            "coarse_tail": float(measures(np.sum([room.sum(axis=1) for room in far], axis=0))["tail"].mean()),
             "rooms": [float(measures(room.sum(axis=1))["macro"].mean()) for room in own],
+            "gate": {fold.room: room["gate"] for fold, room in zip(folds, told, strict=True)},
         }
-        tail = common.with_interval(figures[rival]["tail"])
-        common.say(f"{rival}: tail F1 {tail}")
     best = max(CHEAP, key=lambda rival: figures[rival]["tail"][0])
     for rival, told in figures.items():
         ahead = draws[rival]["tail"] - draws[best]["tail"]
@@ -164,17 +172,18 @@ def main() -> None:
     parser = arguments(__doc__)
     parser.add_argument("--rooms", nargs="+", default=["A", "B", "C"], help="rooms to leave out in turn")
     parser.add_argument("--seeds", type=int, default=5, help="times the last layer is trained")
-    parser.add_argument("--prepare", action="store_true", help="only train and draw what is missing")
+    parser.add_argument("--only", nargs="+", help="train and judge these rivals only, and print nothing")
     args = parser.parse_args()
     common.print_machine()
-    readies = []
-    for room in args.rooms:
-        fold = read_fold(args.data, args.classifiers, args.work, room)
-        readies.append(prepare(fold, args.work))
-        common.say(f"without {room}: {fold.train.counts}; judged on {fold.test.counts}")
-    if args.prepare:
+    args.work.mkdir(parents=True, exist_ok=True)
+    folds = [Fold(args.data, args.classifiers, args.work, room) for room in args.rooms]
+    if args.only:
+        for fold in folds:
+            for rival in args.only:
+                judged(fold, rival, args.seeds)
+                common.say(f"without {fold.room}: {rival}")
         return
-    figures = compare(readies, args.seeds)
+    figures = compare(folds, args.seeds)
     best = figures["best_cheap"]
     show: Callable[[Any], str] = common.with_interval
     common.print_table(
@@ -187,16 +196,16 @@ def main() -> None:
             for rival, f in figures["rivals"].items()
         ],
     )
-    gates = {room: ready.told for room, ready in zip(args.rooms, readies, strict=True)}
+    gates = {way: figures["rivals"][way]["gate"] for way in MADE}
     common.print_table(
         "The gate: drawn, of another class, copies, passed",
-        ["way", *(f"without {room}, {name}" for room in args.rooms for name in gates[room]["cVAE"])],
+        ["way", *(f"without {room}, {name}" for room in args.rooms for name in gates["cVAE"][room])],
         [
-            [way, *(" ".join(map(str, told.values())) for room in args.rooms for told in gates[room][way].values())]
+            [way, *(" ".join(map(str, told.values())) for room in args.rooms for told in gates[way][room].values())]
             for way in MADE
         ],
     )
-    common.write_json(args.json, {**figures, "gates": gates, "seeds": args.seeds})
+    common.write_json(args.json, {**figures, "count_of_seeds": args.seeds})
 
 
 if __name__ == "__main__":

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from benchmarks import common
-from benchmarks.synthesis import Fold
+from benchmarks.synthesis import PX, Fold
 from models.choices import Process, Sampler, Schedule
 from models.diffusion import Noising, Training
 from models.fitting import FitSettings, build, fit
@@ -23,7 +22,7 @@ from models.vae import Autoencoder, Batch, ConditionalVAE, Likelihood, Model
 UNITS, HIDDEN, VAE_STEPS = 64, (128,), 500
 COSINE = Noising(schedule=Schedule.COSINE)
 PLANS = {
-    "preserving": Plan(COSINE, Training(steps=1000), width=32, grid=8),
+    "preserving": Plan(COSINE, Training(steps=500), width=32, grid=8),
     "exploding": Plan(Noising(Process.EXPLODING), Training(steps=400), width=32, grid=8),
     "latent": Plan(COSINE, Training(steps=1500, batch=256), width=128, latent=UNITS, vae_steps=VAE_STEPS),
 }
@@ -33,9 +32,9 @@ LEAN = 2.0
 """Guidance of the one way to draw that leans towards the class."""
 
 
-def diffusion(fold: Fold, work: Path, kind: str) -> Generator:
+def diffusion(fold: Fold, kind: str) -> Generator:
     """``preserving``, ``exploding`` or ``latent``, from ``work`` where it is there."""
-    file = work / f"{kind}-without-{fold.room}.pt"
+    file = fold.work / f"{kind}-without-{fold.room}.pt"
     if not file.is_file():
         begun = time.perf_counter()
 
@@ -43,13 +42,13 @@ def diffusion(fold: Fold, work: Path, kind: str) -> Generator:
             if done % 100 == 0 or done == of:
                 common.say(f"without {fold.room}, {kind}: step {done} of {of}, {time.perf_counter() - begun:.0f} s")
 
-        run(fold.train_small, PLANS[kind], file, device="cpu", tell=tell, say=common.say)
+        run(fold.train(PX), PLANS[kind], file, device="cpu", tell=tell, say=common.say)
     return load(file)
 
 
-def autoencoder(fold: Fold, work: Path, kind: str) -> Model:
+def autoencoder(fold: Fold, kind: str) -> Model:
     """``autoencoder`` or ``conditional``, from ``work`` where it is there."""
-    file, small = work / f"{kind}-without-{fold.room}.pt", fold.train_small
+    file, small = fold.work / f"{kind}-without-{fold.room}.pt", fold.train(PX)
     more: dict[str, Any] = {"hidden": HIDDEN, "likelihood": Likelihood.BERNOULLI}
     shape = tuple(small.x.shape[1:])
     if kind == "conditional":
@@ -85,17 +84,16 @@ WAYS: dict[str, tuple[str, Sampling]] = {
 """Ways to draw with diffusion models: which model, and how."""
 
 
-def drawn(fold: Fold, work: Path, way: str, labels: Tensor, purpose: str) -> tuple[Tensor, float]:
+def drawn(fold: Fold, way: str, labels: Tensor, purpose: str) -> tuple[Tensor, float]:
     """(n, 3, 32, 32) pictures of (n,) classes, and the seconds of processor time they took; kept in ``work``.
 
     Args:
         fold: see there.
-        work: folder.
         way: one of ``WAYS``, ``cVAE``, ``VAE`` or ``autoencoder``; the last two do not know classes.
         labels: what to draw.
         purpose: names the file, and is part of the seed.
     """
-    file = work / f"drawn-{purpose}-{way.replace(' ', '_').replace(',', '')}-without-{fold.room}.pt"
+    file = fold.work / f"drawn-{purpose}-{way.replace(' ', '_').replace(',', '')}-without-{fold.room}.pt"
     if file.is_file():
         kept = torch.load(file, weights_only=True)
         if torch.equal(kept["labels"], labels):
@@ -105,17 +103,17 @@ def drawn(fold: Fold, work: Path, way: str, labels: Tensor, purpose: str) -> tup
     draw: Callable[[Tensor], Tensor]
     if way in WAYS:
         kind, how = WAYS[way]
-        generator = diffusion(fold, work, kind)
+        generator = diffusion(fold, kind)
         places = iter(range(len(labels)))
         draw = lambda part: generator.sample(part, how, (seed, next(places)))  # noqa: E731
     elif way == "cVAE":
-        conditional = autoencoder(fold, work, "conditional")
+        conditional = autoencoder(fold, "conditional")
         draw = lambda part: conditional.sample(len(part), part, random)  # type: ignore[operator]  # noqa: E731
     elif way == "VAE":
-        codec = diffusion(fold, work, "latent").codec
+        codec = diffusion(fold, "latent").codec
         draw = lambda part: codec.vae.sample(len(part), None, random)  # type: ignore[union-attr]  # noqa: E731
     else:
-        draw = _from_codes(fold, autoencoder(fold, work, "autoencoder"), random)
+        draw = _from_codes(fold, autoencoder(fold, "autoencoder"), random)
     begun = time.process_time()
     x = torch.cat([draw(part) for part in labels.split(64)])
     seconds = time.process_time() - begun
@@ -126,7 +124,7 @@ def drawn(fold: Fold, work: Path, way: str, labels: Tensor, purpose: str) -> tup
 
 def _from_codes(fold: Fold, model: Model, random: torch.Generator) -> Callable[[Tensor], Tensor]:
     """An autoencoder has no prior: codes are drawn from the normal distribution fitted to those of the data."""
-    small = fold.train_small.x
+    small = fold.train(PX).x
     with torch.no_grad():
         codes = torch.cat([model(Batch(part, torch.ones_like(part))).latent for part in small.split(512)])
     mean, root = codes.mean(dim=0), torch.linalg.cholesky(codes.T.cov() + 1e-4 * torch.eye(codes.shape[1]))

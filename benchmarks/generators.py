@@ -19,7 +19,7 @@ from torch.nn import functional
 
 from benchmarks import common
 from benchmarks.drawing import WAYS, autoencoder, diffusion, drawn
-from benchmarks.synthesis import PX, arguments, features, likeliest, read_fold
+from benchmarks.synthesis import PX, Fold, arguments, features, likeliest
 from models.augment import Gate
 from models.grids import write_grid
 from models.yolo import BEHAVIOURS
@@ -88,18 +88,20 @@ def main() -> None:
     parser.add_argument("--grid", type=Path, help="PNG of synthetic pictures, a row per generator")
     args = parser.parse_args()
     common.print_machine()
-    fold = read_fold(args.data, args.classifiers, args.work, args.room)
-    small, network = fold.train_small, fold.classifier
+    fold = Fold(args.data, args.classifiers, args.work, args.room)
+    args.work.mkdir(parents=True, exist_ok=True)
+    small, near, network = fold.train(PX), fold.near(PX), fold.classifier()
+    test, _ = fold.test()
     asked = labels_like(small.labels)
     order = torch.randperm(len(small.x), generator=torch.Generator().manual_seed(common.SEED))
     reference = features(network, small.x[order[:REFERENCE]])
     rest = order[REFERENCE : REFERENCE + len(asked)]
     gate = Gate(small.x, lambda x: likeliest(network, x))
-    elsewhere = functional.interpolate(fold.test.x, size=PX, mode="area")
+    elsewhere = functional.interpolate(test.x, size=PX, mode="area")
     real = {
         "real, other pictures of the training set (noise floor)": (small.x[rest], small.labels[rest]),
-        "real, same rooms moments apart": (fold.near.x, fold.near.labels),
-        "real, a room never seen": (elsewhere, fold.test.labels),
+        "real, same rooms moments apart": (near.x, near.labels),
+        "real, a room never seen": (elsewhere, test.labels),
     }
     rows: dict[str, dict[str, Any]] = {}
     for name, (x, labels) in real.items():
@@ -115,14 +117,14 @@ def main() -> None:
             rows[name]["copies"] = float((gate.distances(x)[0] <= gate.limit).float().mean())
     sheets = []
     for name in GENERATORS:
-        x, seconds = drawn(fold, args.work, name, asked, "compare")
+        x, seconds = drawn(fold, name, asked, "compare")
         seen, (distance, _) = features(network, x), gate.distances(x)
         rows[name] = {
             "kernel_distance": distance_interval(seen, reference),
             "recall": recall(seen, reference),
             "agreement": float((likeliest(network, x) == asked).float().mean()) if name in KNOWN else None,
             "seconds_per_100": 100 * seconds / len(x),
-            "parameters": _parameters(fold, args.work, name),
+            "parameters": _parameters(fold, name),
             "nearest": of(distance),
             "copies": float((distance <= gate.limit).float().mean()),
         }
@@ -159,14 +161,14 @@ def main() -> None:
     common.write_json(args.json, {"room": args.room, "rows": rows, "own": own, "limit": 255 * gate.limit})
 
 
-def _parameters(fold: Any, work: Path, name: str) -> int:
+def _parameters(fold: Fold, name: str) -> int:
     if name in WAYS:
-        return diffusion(fold, work, WAYS[name][0]).parameters()
+        return diffusion(fold, WAYS[name][0]).parameters()
     if name == "VAE":
-        codec: Any = diffusion(fold, work, "latent").codec
+        codec: Any = diffusion(fold, "latent").codec
         model: Any = codec.vae
     else:
-        model = autoencoder(fold, work, "conditional" if name == "cVAE" else name)
+        model = autoencoder(fold, "conditional" if name == "cVAE" else name)
     return sum(parameter.numel() for parameter in model.parameters())
 
 

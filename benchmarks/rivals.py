@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -33,36 +32,36 @@ MADE = ("cVAE", *WAYS)
 
 @dataclass(frozen=True)
 class Ready:
-    """A fold in features.
+    """A room left out, in features of the classifier that never saw it.
 
     Attributes:
         x: (2n, 1280) of the training pictures, as they are and then coarse.
         labels: (2n,).
         wanted: samples to add, by class.
-        pools: by way, (m, 1280) of the samples that the gate let through, and their (m,) classes.
-        told: by way, counts of what the gate did.
-        test, coarse: (t, 1280) of the room left out.
-        truth, frames: (t,).
+        test, coarse: (t, 1280) of the room.
+        truth, frames: (t,) classes, and numbers of frames.
     """
 
     x: Tensor
     labels: Tensor
     wanted: dict[int, int]
-    pools: dict[str, tuple[Tensor, Tensor]]
-    told: dict[str, dict[str, Any]]
     test: Tensor
     coarse: Tensor
     truth: Tensor
-    frames: np.ndarray
+    frames: Tensor
 
 
-def added(ready: Ready, rival: str, random: torch.Generator) -> tuple[Tensor, Tensor]:
+Pool = tuple[Tensor, Tensor]
+"""(m, 1280) of synthetic samples that the gate let through, and their (m,) classes."""
+
+
+def added(ready: Ready, rival: str, pool: Pool | None, random: torch.Generator) -> tuple[Tensor, Tensor]:
     """Rows that the rival adds, two for each sample, and their classes."""
     rows, labels = [ready.x[:0]], [ready.labels[:0]]
     half = len(ready.x) // 2
     for label, count in ready.wanted.items():
-        if rival in MADE:
-            x, kind = ready.pools[rival]
+        if pool is not None:
+            x, kind = pool
             own = x[kind == label]
             chosen = own[torch.randperm(len(own), generator=random)[:count]]
             new = torch.cat([chosen, chosen])
@@ -90,13 +89,13 @@ def _more(own: Tensor, count: int, rival: str, random: torch.Generator) -> Tenso
     return own[picked]
 
 
-def train_head(ready: Ready, rival: str, seed: int) -> nn.Linear:
+def train_head(ready: Ready, rival: str, pool: Pool | None, seed: int) -> nn.Linear:
     """The last layer, trained anew."""
     random = torch.Generator().manual_seed(seed)
     torch.manual_seed(seed)
     x, labels = ready.x, ready.labels
-    if rival in ("oversampling", "SMOTE", "kernel density", *MADE):
-        new, kinds = added(ready, rival, random)
+    if pool is not None or rival in ("oversampling", "SMOTE", "kernel density"):
+        new, kinds = added(ready, rival, pool, random)
         x, labels = torch.cat([x, new]), torch.cat([labels, kinds])
     share = torch.bincount(labels, minlength=len(BEHAVIOURS)).float().clamp(min=1)
     weight = share.reciprocal() / share.reciprocal()[labels].mean() if rival == "class weights" else None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,24 +26,58 @@ PX = 32
 
 @dataclass(frozen=True)
 class Fold:
-    """What may be learned from, and the room it is judged on.
+    """What may be learned from, and the room it is judged on; pictures are cut out when first asked for, and kept.
 
     Attributes:
+        data: folder of evaluation data.
+        classifiers: what ``benchmarks.rooms`` has trained.
+        work: where all is kept.
         room: left out of everything that learns.
-        train, train_small: real students of the other rooms, from ``train.json``, 128 and 32 px.
-        near: students of the same rooms as ``train`` in ``val.json``, 32 px.
-        test: all students of the room, 128 px.
-        frames: (n,) number of the frame that each of ``test`` is from.
-        classifier: the behaviour network that never saw the room.
     """
 
+    data: Path
+    classifiers: Path
+    work: Path
     room: str
-    train: Samples
-    train_small: Samples
-    near: Samples
-    test: Samples
-    frames: np.ndarray
-    classifier: Any
+
+    def _images(self, split: str, here: bool) -> list[AnnotatedImage]:
+        classroom = self.data / "classroom"
+        images = read_coco(classroom / f"{split}.json", classroom / "images", BEHAVIOURS)
+        return [image for image in images if (image.room == self.room) == here]
+
+    def _cut(self, images: list[AnnotatedImage], px: int) -> Samples:
+        paths = [image.path for image in images]
+        kept = self.work / f"students-{px}-{hashlib.sha256(repr(paths).encode()).hexdigest()[:12]}.pt"
+        if kept.is_file():
+            return Samples(**torch.load(kept, weights_only=True))
+        teacher = find_weights(str(self.data.parent / "weights" / "yolov8n_coco.pt"))
+        found = found_people(paths, teacher, DetectorRun(), self.classifiers / "x", "train", common.say)
+        made = crops_of(images, found, px)
+        torch.save(vars(made), kept)
+        return made
+
+    def train(self, px: int) -> Samples:
+        """Real students of the other rooms, from ``train.json``."""
+        return self._cut(self._images("train", False), px)
+
+    def near(self, px: int) -> Samples:
+        """Students of the same rooms as ``train`` in ``val.json``, moments apart."""
+        return self._cut(self._images("val", False), px)
+
+    def test(self) -> tuple[Samples, np.ndarray]:
+        """All students of the room, 128 px, and the (n,) number of the frame that each is from."""
+        here = self._images("train", True) + self._images("val", True)
+        made = self._cut(here, INPUT_PX)
+        places = {image.path.name: number for number, image in enumerate(here)}
+        return made, np.array([places[source.rpartition("#")[0]] for source in made.sources])
+
+    def classifier(self) -> Any:
+        """The behaviour network that never saw the room."""
+        network = build_network()
+        file = self.classifiers / f"behaviour-without-{self.room}.pt"
+        state = torch.load(file, map_location="cpu", weights_only=True)
+        network.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in state.items()})
+        return network.eval()
 
 
 def arguments(description: str | None) -> argparse.ArgumentParser:
@@ -55,37 +88,6 @@ def arguments(description: str | None) -> argparse.ArgumentParser:
         "--classifiers", type=Path, default=Path("runs/rooms"), help="folder of what benchmarks.rooms has trained"
     )
     return parser
-
-
-def read_fold(data: Path, classifiers: Path, work: Path, room: str) -> Fold:
-    """Cut out everybody (kept in ``work``), and load the room's classifier."""
-    work.mkdir(parents=True, exist_ok=True)
-    classroom = data / "classroom"
-    teacher = find_weights(str(data.parent / "weights" / "yolov8n_coco.pt"))
-
-    def part(split: str, chosen: Callable[[AnnotatedImage], bool]) -> list[AnnotatedImage]:
-        images = read_coco(classroom / f"{split}.json", classroom / "images", BEHAVIOURS)
-        return [image for image in images if chosen(image)]
-
-    def cut(images: list[AnnotatedImage], px: int) -> Samples:
-        paths = [image.path for image in images]
-        kept = work / f"students-{px}-{hashlib.sha256(repr(paths).encode()).hexdigest()[:12]}.pt"
-        if kept.is_file():
-            return Samples(**torch.load(kept, weights_only=True))
-        made = crops_of(images, found_people(paths, teacher, DetectorRun(), classifiers / "x", "train", common.say), px)
-        torch.save(vars(made), kept)
-        return made
-
-    others = part("train", lambda image: image.room != room)
-    here = [image for split in ("train", "val") for image in part(split, lambda image: image.room == room)]
-    test = cut(here, INPUT_PX)
-    places = {image.path.name: number for number, image in enumerate(here)}
-    frames = np.array([places[source.rpartition("#")[0]] for source in test.sources])
-    network = build_network()
-    state = torch.load(classifiers / f"behaviour-without-{room}.pt", map_location="cpu", weights_only=True)
-    network.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in state.items()})
-    near = cut(part("val", lambda image: image.room != room), PX)
-    return Fold(room, cut(others, INPUT_PX), cut(others, PX), near, test, frames, network.eval())
 
 
 @torch.no_grad()

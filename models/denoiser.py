@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 GRID = 16
-"""Pictures are folded to this many cells a side (several pixels become channels), because convolutions on every pixel of
-one twice as large take four times as long (Hoogeboom et al. 2023, section 2.3)."""
+"""Pictures are folded to this many cells a side (several pixels become channels): convolutions on twice as many a side
+take four times as long (Hoogeboom et al. 2023, section 2.3)."""
 
 PER_GROUP = 8
 """Channels normalised together. Noise level and class are added as a constant per channel, and a group of one channel
