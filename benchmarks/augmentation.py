@@ -17,42 +17,18 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from benchmarks import common
 from benchmarks.drawing import drawn
-from benchmarks.rivals import CHEAP, MADE, Pool, Ready, train_head
+from benchmarks.rivals import CHEAP, MADE, TAIL, Pool, Ready, ready, train_head
 from benchmarks.synthesis import PX, Fold, arguments, features, likeliest
-from models.augment import LEAST, Gate
-from models.behaviour import INPUT_PX
+from models.augment import Gate
 from models.yolo import BEHAVIOURS
-
-TAIL = ("stand", "discuss", "write")
-MOST = 20
-"""Samples added to a class at most, and never more than there are real ones."""
 
 CANDIDATES = 2
 """Samples drawn for each one to be added: the gate refuses some."""
 
 RESAMPLES = 2000
-
-
-def wanted_samples(counts: dict[str, int]) -> dict[int, int]:
-    """How many samples each scarce class gets."""
-    return {BEHAVIOURS.index(name): min(counts[name], MOST) for name in TAIL if counts[name] >= LEAST}
-
-
-def ready(fold: Fold) -> Ready:
-    """All real pictures as features, kept in ``fold.work``."""
-    file = fold.work / f"features-without-{fold.room}.pt"
-    if not file.is_file():
-        network, train, (test, frames) = fold.classifier(), fold.train(INPUT_PX), fold.test()
-        parts = (train.x, fold.train(PX).x, test.x, coarse(test.x))
-        kept = [*(features(network, part) for part in parts), train.labels, test.labels, torch.from_numpy(frames)]
-        torch.save(kept, file)
-    own, small, test_x, far, labels, truth, frames_of = torch.load(file, weights_only=True)
-    wanted = wanted_samples(fold.train(PX).counts)
-    return Ready(torch.cat([own, small]), labels.repeat(2), wanted, test_x, far, truth, frames_of)
 
 
 def pool_of(fold: Fold, way: str, wanted: dict[int, int]) -> tuple[Pool, dict[str, dict[str, int]]]:
@@ -87,11 +63,6 @@ def judged(fold: Fold, rival: str, seeds: int) -> dict[str, Any]:
                 far.append(by_frame(head(room.coarse).argmax(dim=1), room))
         torch.save({"own": torch.stack(own), "coarse": torch.stack(far), "gate": told}, file)
     return torch.load(file, weights_only=True)
-
-
-def coarse(pictures: Tensor) -> Tensor:
-    """As coarse as what the generators draw."""
-    return functional.interpolate(pictures, size=PX, mode="area")
 
 
 # judging

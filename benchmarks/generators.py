@@ -65,7 +65,7 @@ def distance_interval(x: Tensor, reference: Tensor) -> tuple[float, float, float
 
 def recall(made: Tensor, real: Tensor) -> float:
     """Share of real pictures within reach of the made ones: nearer to one than its k-th nearest made neighbour."""
-    reach = torch.cdist(made, made).topk(NEAREST + 1, largest=False).values[:, -1]
+    reach = torch.cdist(made, made).topk(min(NEAREST + 1, len(made)), largest=False).values[:, -1]
     return float((torch.cdist(real, made) <= reach).any(dim=1).float().mean())
 
 

@@ -10,7 +10,15 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from benchmarks.drawing import WAYS
+from benchmarks.synthesis import PX, Fold, features
+from models.augment import LEAST
+from models.behaviour import INPUT_PX
 from models.yolo import BEHAVIOURS
+
+TAIL = ("stand", "discuss", "write")
+MOST = 20
+"""Samples added to a class at most, and never more than there are real ones."""
+
 
 EPOCHS, BATCH, RATE, DECAY, SMOOTHING = 6, 256, 1e-3, 1e-2, 0.1
 FOCUS, MIX, NEAR, BLUR = 2.0, 0.2, 5, 0.3
@@ -49,6 +57,29 @@ class Ready:
     coarse: Tensor
     truth: Tensor
     frames: Tensor
+
+
+def wanted_samples(counts: dict[str, int]) -> dict[int, int]:
+    """How many samples each scarce class gets."""
+    return {BEHAVIOURS.index(name): min(counts[name], MOST) for name in TAIL if counts[name] >= LEAST}
+
+
+def ready(fold: Fold) -> Ready:
+    """All real pictures as features, kept in ``fold.work``."""
+    file = fold.work / f"features-without-{fold.room}.pt"
+    if not file.is_file():
+        network, train, (test, frames) = fold.classifier(), fold.train(INPUT_PX), fold.test()
+        parts = (train.x, fold.train(PX).x, test.x, coarse(test.x))
+        kept = [*(features(network, part) for part in parts), train.labels, test.labels, torch.from_numpy(frames)]
+        torch.save(kept, file)
+    own, small, test_x, far, labels, truth, frames_of = torch.load(file, weights_only=True)
+    wanted = wanted_samples(fold.train(PX).counts)
+    return Ready(torch.cat([own, small]), labels.repeat(2), wanted, test_x, far, truth, frames_of)
+
+
+def coarse(pictures: Tensor) -> Tensor:
+    """As coarse as what the generators draw."""
+    return functional.interpolate(pictures, size=PX, mode="area")
 
 
 Pool = tuple[Tensor, Tensor]
@@ -120,8 +151,10 @@ def _loss(head: nn.Linear, x: Tensor, labels: Tensor, rival: str, weight: Tensor
         mixed = head(part * x + (1 - part) * x.flip(0))
         ours, theirs = (functional.cross_entropy(mixed, y, label_smoothing=SMOOTHING) for y in (labels, labels.flip(0)))
         return part * ours + (1 - part) * theirs
-    each = functional.cross_entropy(head(x), labels, weight=weight, label_smoothing=SMOOTHING, reduction="none")
+    each = functional.cross_entropy(head(x), labels, label_smoothing=SMOOTHING, reduction="none")
     if rival == "focal loss":
         right = head(x).softmax(dim=1)[torch.arange(len(x)), labels]
         return ((1 - right) ** FOCUS * each).mean()
+    if weight is not None:  # of the sample; torch's own would weigh the smoothing too, and absent classes most
+        return (weight[labels] * each).mean()
     return each.mean()

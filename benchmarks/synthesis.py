@@ -49,7 +49,7 @@ class Fold:
         paths = [image.path for image in images]
         kept = self.work / f"students-{px}-{hashlib.sha256(repr(paths).encode()).hexdigest()[:12]}.pt"
         if kept.is_file():
-            return Samples(**torch.load(kept, weights_only=True))
+            return Samples(**torch.load(kept, weights_only=True, mmap=True))
         teacher = find_weights(str(self.data.parent / "weights" / "yolov8n_coco.pt"))
         found = found_people(paths, teacher, DetectorRun(), self.classifiers / "x", "train", common.say)
         made = crops_of(images, found, px)
