@@ -26,7 +26,7 @@ PLANS = {
     "exploding": Plan(Noising(Process.EXPLODING), Training(steps=400), width=32, grid=8),
     "latent": Plan(COSINE, Training(steps=1500, batch=256), width=128, latent=UNITS, vae_steps=VAE_STEPS),
 }
-"""Short trainings of small networks, so that all rooms and samplers take a quarter of an hour of one quiet CPU core."""
+"""Short trainings of small networks, for a CPU."""
 
 LEAN = 2.0
 """Guidance of the one way to draw that leans towards the class."""

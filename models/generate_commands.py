@@ -43,7 +43,7 @@ def train_diffusion(
     seed: Annotated[int, typer.Option(help="Of weights, order and noise.")] = 0,
     device: DeviceOption = "auto",
 ) -> None:
-    """Train a generator of students or of windows: about half an hour on two CPU cores. Run again after a stop."""
+    """Train a generator of students or of windows. Run again to go on after a stop."""
     from models.diffusion import Noising, Training
     from models.errors import TrainingDataError
     from models.training.diffusion import Plan, run
