@@ -22,8 +22,8 @@ from models.vae import Autoencoder, Batch, ConditionalVAE, Likelihood, Model
 UNITS, HIDDEN, VAE_STEPS = 64, (128,), 500
 COSINE = Noising(schedule=Schedule.COSINE)
 PLANS = {
-    "preserving": Plan(COSINE, Training(steps=500), width=32, grid=8),
-    "exploding": Plan(Noising(Process.EXPLODING), Training(steps=400), width=32, grid=8),
+    "preserving": Plan(COSINE, Training(steps=1000), width=32),
+    "exploding": Plan(Noising(Process.EXPLODING), Training(steps=400), width=32),
     "latent": Plan(COSINE, Training(steps=1500, batch=256), width=128, latent=UNITS, vae_steps=VAE_STEPS),
 }
 """Short trainings of small networks, for a CPU."""

@@ -44,6 +44,10 @@ class Denoiser(nn.Module):
             self.fold = max(1, min(height, side) // grid)
             if height % (2 * self.fold) or side % (2 * self.fold):
                 raise ValueError(f"sides of pictures must be multiples of {2 * self.fold}, not {height} x {side}")
+            if width < channels * self.fold**2:  # noise in all of them would not fit through
+                raise ValueError(
+                    f"width {width} is less than the {channels * self.fold**2} channels of a folded picture"
+                )
             cells = (height // self.fold, side // self.fold)
             self.network = _u_net(channels * self.fold**2, cells, (width, 2 * width), classes)
         elif len(shape) == 2:

@@ -161,13 +161,21 @@ class Diffusion:
 
     def noise(self, x: Tensor, level: Tensor, label: Tensor) -> Tensor:
         """(batch, *shape) the noise in x, at (batch,) levels, for (batch,) classes."""
-        return self.network(self.noising.seen(x, level), level, label)
+        out = self.network(self.noising.seen(x, level), level, label)
+        if self.noising.process is Process.PRESERVING:
+            return out
+        # where x is nearly all noise, copying it is right; the network adds what is left (Karras et al. 2022, table 1)
+        _, sigma = self.noising.levels(level, x)
+        total = 1 + sigma.square()
+        return sigma * x / total + out / total.sqrt()
 
     def loss(self, x: Tensor, label: Tensor, mask: Tensor | None, generator: torch.Generator) -> Tensor:
-        """Mean squared error of the noise at random levels, over what the mask says was measured."""
+        """Mean squared error of the network at random levels, over what the mask says was measured."""
         level = torch.randint(self.noising.steps, (len(x),), generator=generator).to(x.device)
         noise = torch.randn(x.shape, generator=generator).to(x.device)
         error = (self.noise(self.noising.noised(x, noise, level), level, label) - noise).square()
+        if self.noising.process is Process.EXPLODING:  # what the network adds counts alike at every level
+            error = error * (1 + self.noising.levels(level, x)[1].square())
         return error.mean() if mask is None else (error * mask).sum() / mask.sum().clamp(min=1)
 
 

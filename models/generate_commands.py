@@ -52,6 +52,8 @@ def train_diffusion(
     for name, value in (("--px", px), ("--width", width)):
         if value % 16:
             raise TrainingDataError(f"{name} {value} is not a multiple of 16; give one, such as {value // 16 * 16}")
+    if not latent and data.suffix != ".npz" and width < (needed := 3 * (px // 16) ** 2):
+        raise TrainingDataError(f"--width {width} is too narrow for --px {px}; give {needed} or more")
     samples = read_samples(data, px, start, WORK, without_room, typer.echo)
     if latent and not samples.pictures:
         raise TrainingDataError(f"--latent {latent} is for pictures, and {data} holds windows; leave it out")

@@ -51,6 +51,11 @@ def test_sides_that_cannot_be_halved_are_refused():
         Denoiser((3, 33, 32), 1)
 
 
+def test_a_network_too_narrow_for_the_noise_is_refused():
+    with pytest.raises(ValueError, match="width 32 is less than the 48 channels"):
+        Denoiser((3, 64, 64), 1, 32)
+
+
 def test_the_largest_is_below_six_million_parameters():
     network = Denoiser((3, 64, 64), 8, 96)
     assert sum(p.numel() for p in network.parameters()) < 6_000_000

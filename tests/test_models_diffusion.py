@@ -186,6 +186,24 @@ def learned() -> Diffusion:
     return model
 
 
+def test_a_score_model_draws_what_it_learned():
+    """Trained, not exact: its noise is right where x is all noise, and its samples lie where the data do."""
+    x, labels = two_heaps()
+    model = Diffusion((2,), 2, Noising(Process.EXPLODING, sigma_max=5.0, steps=200), width=32)
+    noise = torch.randn(400, 2, generator=seeded(1))
+    last = torch.full((400,), 199)
+    untrained = model.noise(model.noising.noised(x, noise, last), last, labels)
+    assert float((untrained - noise).square().mean().detach()) < 0.1
+    trainer = Trainer(model, x, labels, Training(steps=400, batch=128))
+    trainer.run()
+    trainer.finish()
+    drawn = draw(guided(model, labels, 1.0), model.noising, (400, 2), Sampling(Sampler.SDE, 100), seeded())
+    for label in (0, 1):
+        own = drawn[labels == label]
+        assert torch.allclose(own.mean(dim=0), torch.tensor([2.0 * label - 1, 0.0]), atol=0.15)
+        assert float(own.std(dim=0).max()) < 0.4
+
+
 def share_of_one(model: Diffusion, guidance: float) -> float:
     """Share of samples near the heap of class 1 when all are asked to be of it."""
     predict = guided(model, torch.ones(400, dtype=torch.long), guidance)

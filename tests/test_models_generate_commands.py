@@ -56,6 +56,7 @@ FEW = ("--steps", 3, "--batch", 4, "--width", 16)
         (("train", "diffusion", "nowhere.npz"), "holds no windows"),
         (("train", "diffusion", "nowhere", "--px", 40), "--px 40 is not a multiple of 16; give one, such as 32"),
         (("train", "diffusion", "nowhere", "--width", 30), "--width 30 is not a multiple of 16"),
+        (("train", "diffusion", "nowhere", "--px", 64, "--width", 32), "--width 32 is too narrow for --px 64; give 48"),
         (("augment", "nowhere"), "diffusion.pt: no such generator; make one with: engage train diffusion"),
         (("augment", "nowhere", "--n", 3), "--n 3 needs a class; name it with --class"),
     ],
