@@ -9,7 +9,7 @@ PYTHON ?= $(shell for python in python3.12 python3.11 python3.10 python3 python;
 	if "$$python" -c '$(FITS)' >/dev/null 2>&1; then echo "$$python"; break; fi; done)
 
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test lint clean
+.PHONY: help setup demo test lint audit lock clean
 
 help:  ## show this list
 	@sed -n 's/^\([a-z]*\):.*## /make \1	/p' $(firstword $(MAKEFILE_LIST))
@@ -26,6 +26,17 @@ lint: setup  ## check style and types
 	@$(BIN)/python -m ruff check .
 	@$(BIN)/python -m ruff format --check .
 	@$(BIN)/python -m mypy
+
+audit: setup  ## look the locked packages up among known vulnerabilities
+	@$(BIN)/python .ci/audit.py
+
+lock:  ## renew requirements.lock (UPGRADE=--upgrade raises every version)
+	@"$(PYTHON)" -m venv build/lock && build/lock/bin/python -m pip install --quiet --disable-pip-version-check uv
+	@build/lock/bin/uv pip compile pyproject.toml --quiet --all-extras --generate-hashes --python-version 3.11 \
+		--python-platform x86_64-unknown-linux-gnu --no-annotate --no-header --no-emit-index-url $(UPGRADE) \
+		--output-file requirements.lock
+	@{ echo "# Python 3.11 on Linux (x86_64), every extra. Made by make lock (docs/contributing.md), never by hand."; \
+		cat requirements.lock; } > build/lock/new && mv build/lock/new requirements.lock
 
 clean:  ## remove .venv, caches and builds (sessions are kept)
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

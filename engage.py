@@ -35,6 +35,7 @@ from consent.policy import (
 )
 from consent.retention import Kind
 from models.states import Profile
+from pipeline.errors import kept_by
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -65,11 +66,11 @@ class Door(TyperGroup):
             return super().invoke(ctx)
         except (KeyboardInterrupt, Exception) as error:
             if interrupted(error):
-                say("stopped", "nothing half-written is left; run the same command to start again")
+                say("stopped", closing_words(error))
                 raise typer.Exit(1) from None
             if (code := foreseen(error)) is None:
                 raise
-            say("error", str(error))
+            say("error", in_words(error))
             raise typer.Exit(code) from None
 
 
@@ -85,6 +86,18 @@ def foreseen(error: BaseException) -> int | None:
     """The exit code of a failure raised by a room for the user (see pipeline/errors.py), else ``None``."""
     ours = type(error).__module__.partition(".")[0] in ROOMS
     return getattr(error, "exit_code", None) if ours else None
+
+
+def closing_words(error: BaseException) -> str:
+    """What a run that was stopped leaves behind."""
+    if (kept := kept_by(error)) is None:
+        return "nothing half-written is left; run the same command to start again"
+    return f"what was analysed is kept; run the same command to go on, or delete {kept}"
+
+
+def in_words(error: BaseException) -> str:
+    """A failure that a room foresaw, and what it leaves behind."""
+    return f"{error}" if kept_by(error) is None else f"{error}; {closing_words(error)}"
 
 
 def say(kind: str, sentence: str) -> None:
@@ -197,7 +210,7 @@ def audit(
     """
     from consent.registry import Registry
     from pipeline.audit import AuditSettings, audit_session
-    from pipeline.progress import Bars
+    from pipeline.progress_file import shown
     from pipeline.session import AuditResult, Session
     from reports.report import write_report
 
@@ -206,7 +219,7 @@ def audit(
     asked = Blur.EVERYONE if everyone else Blur.OPTED_OUT
     with Registry.open() as registry:
         policy = cover_policy(asked, registry.opt_outs(opened.manifest.course))
-    with Bars(console) as bars:
+    with shown(console) as bars:
         checked = audit_session(opened, policy, AuditSettings(rate=rate), bars)
     if Kind.TABLES not in opened.manifest.purged:
         write_report(Session.open(session))  # it has a line about the check
@@ -242,7 +255,7 @@ def withdraw(
     from consent.registry import Registry
     from pipeline.clearing import Picked, clear
     from pipeline.errors import InputError
-    from pipeline.progress import Bars
+    from pipeline.progress_file import shown
     from pipeline.search import Originals
     from pipeline.stopping import Stop
     from pipeline.withdrawal import Remake
@@ -258,7 +271,7 @@ def withdraw(
     remake = Remake(lambda manifest: scorer(manifest.config), write_report)
     with Registry.open() as registry:
         withdrawal = registry.withdrawals.begin(course, student)
-        with Bars(console, stop) as bars:
+        with shown(console, stop) as bars:
             cleared = clear(withdrawal, registry.sessions.of_course(course), folders, kept, remake, bars, picked)
         for noted, folder in cleared.found.moved:
             registry.sessions.moved(noted, folder)
@@ -287,7 +300,7 @@ def _run(
 ) -> None:
     """Process lectures one after another; one that fails does not stop the rest, but decides the exit code."""
     from pipeline.detect import UltralyticsDetector
-    from pipeline.progress import Bars
+    from pipeline.progress_file import shown
     from pipeline.stopping import Stop
     from pipeline.video import VideoReader
 
@@ -299,7 +312,7 @@ def _run(
             with VideoReader(video) as reader:
                 # only once a video is known to be readable: loading takes seconds
                 detector = detector or UltralyticsDetector(settings.detect, settings.device)
-                with Bars(console, stop) as bars:
+                with shown(console, stop) as bars:
                     session = process(
                         reader,
                         detector,
@@ -314,7 +327,7 @@ def _run(
             code = foreseen(error)
             if code is None or len(videos) == 1 or interrupted(error):
                 raise
-            say("error", str(error))
+            say("error", in_words(error))
             worst = worst or code
         else:
             worst = print_summary(session) or worst
@@ -334,6 +347,14 @@ class Permission:
     withdrawals: tuple[str, ...] | None = None
     """Ids of those on record then; ``None`` where the registry was not asked (the demo)."""
     purposes: tuple[Purpose, ...] = ()
+
+    def begin(self, name: str, folder: Path) -> None:
+        """Note in the registry where a session of a course is being made: a run that never ends leaves readings."""
+        from consent.registry import Registry
+
+        if self.withdrawals is not None and self.course:
+            with Registry.open() as registry:
+                registry.sessions.begin(self.course, name, folder)
 
     def note(self, session: Session) -> None:
         """Note in the registry where a session of a course lies, so that a withdrawal finds it.
@@ -396,7 +417,9 @@ def process(
     from reports.report import write_report
 
     name = session_id(reader.path, permission.course)
-    with open_session(out, name, overwrite=overwrite) as writer:
+    with open_session(out, name, overwrite=overwrite, resume=True) as writer:
+        if reader.info.duration is None or reader.info.duration >= settings.checkpoint_s:
+            permission.begin(name, writer.final)
         walk(
             reader,
             writer,
@@ -484,8 +507,8 @@ def train_states(
     from rich.table import Table
 
     from models.training.states import as_yaml, train
-    from pipeline.corrections import lessons_of, one_profile
     from pipeline.files import user_file, write_whole
+    from pipeline.lessons import lessons_of, one_profile
     from pipeline.session import Session
     from pipeline.settings import read_settings
 
@@ -509,6 +532,7 @@ models.commands.train.command("anomaly")(pipeline.unusual_commands.train_anomaly
 models.commands.train.command("diffusion")(models.generate_commands.train_diffusion)
 app.command()(models.generate_commands.augment)
 app.command()(dashboard.commands.dashboard)
+app.command(hidden=True)(dashboard.commands.work)
 app.command()(models.commands.info)
 app.add_typer(consent.commands.app, name="consent")
 app.add_typer(models.commands.train, name="train")

@@ -21,6 +21,7 @@ from sklearn.preprocessing import StandardScaler
 from benchmarks import common
 from benchmarks.cue_cost import on_cost
 from benchmarks.cue_demo import auc, on_demo, value
+from benchmarks.cue_sizes import on_sizes
 from pipeline.cues import CueSettings, add_motion, seconds
 from pipeline.desk import DeskSettings
 from pipeline.detect import Detections, DetectSettings, UltralyticsDetector
@@ -173,9 +174,9 @@ def main() -> None:
     parser = common.parser(__doc__)
     parser.add_argument("--objects", metavar="WEIGHTS", help="also look for phones and books with this COCO detector")
     parser.add_argument("--students", type=int, default=40, help="in a frame, for the cost (default: 40)")
-    parser.add_argument("--only", nargs="*", choices=("actions", "demo", "cost"), help="parts (default: all)")
+    parser.add_argument("--only", nargs="*", choices=("actions", "sizes", "demo", "cost"), help="parts (default: all)")
     args = parser.parse_args()
-    parts = args.only or ("actions", "demo", "cost")
+    parts = args.only or ("actions", "sizes", "demo", "cost")
     common.print_machine()
     figures: dict[str, Any] = {}
     if "actions" in parts:
@@ -183,6 +184,11 @@ def main() -> None:
             figures["actions"] = on_actions(args.data, args.objects)
         else:
             common.say("actions/labels.csv is not in the data folder: left out")
+    if "sizes" in parts:
+        if (args.data / "heads" / "heads.parquet").is_file():
+            figures["sizes"] = on_sizes(args.data)
+        else:
+            common.say("heads/heads.parquet is not in the data folder: left out")
     if "demo" in parts:
         figures["demo"] = on_demo()
     if "cost" in parts:

@@ -1,7 +1,8 @@
 """Annotated classroom stills as one-second lectures: what the students of each room are seen to do, as observations.
 
-Detector and behaviour classifier of each room are those of a fold that never saw it (``benchmarks.rooms``), where their
-files are there. Heads and faces are read by the shipped readers, which saw none of these rooms.
+Detector, behaviour classifier (``benchmarks.rooms``) and head network (``engage train head --without``, or the one
+before it saw filmed heads) of each room are those of a fold that never saw it, where their files are there. Faces are
+read by the shipped reader, which saw none of these rooms.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from pipeline.detect import Detections, DetectSettings, in_groups
 from pipeline.faces import FaceReader, FaceSettings
 from pipeline.heads import HeadReader, HeadSettings
 from pipeline.observations import ObservationBuffer
+from pipeline.session import BEHAVIOUR_PREFIX
 from pipeline.settings import Settings
 
 STATE_OF = {
@@ -65,7 +67,10 @@ def judge(data: Path, folds: Path, settings: Settings) -> dict[str, Any]:
         parts.append(found.merge(rows[["student", "truth", "room", "image"]], on="student"))
     answers = pd.concat(parts, ignore_index=True)
     answers["truth"] = answers["truth"].map({behaviour: state.value for behaviour, state in STATE_OF.items()})
-    figures: dict[str, Any] = {"unseen_room": bool(observations["unseen_room"].all())}
+    figures: dict[str, Any] = {
+        "unseen_room": bool(observations["unseen_room"].all()),
+        "answers": _answers(observations),
+    }
     for room, rows in [*answers.groupby("room"), ("all", answers)]:
         figures[room] = named(rows, states, by="image")
         print_named(f"Room {room}", figures[room], states)
@@ -74,6 +79,23 @@ def judge(data: Path, folds: Path, settings: Settings) -> dict[str, Any]:
     for room, (temperature, before, after) in figures["temperature"].items():
         common.say(f"temperature of the rooms but {room} {temperature:.2f}: ECE of {room} {before:.3f} -> {after:.3f}")
     return figures
+
+
+def _answers(observations: pd.DataFrame) -> dict[str, dict[str, float]]:
+    """Print and return the likeliest answer of the behaviour classifier by annotated behaviour, all rooms pooled: what
+    the behaviour rows of ``models/chances.py`` are made of.
+    """
+    columns = [f"{BEHAVIOUR_PREFIX}{name}" for name in BEHAVIOURS]
+    answer = np.array(BEHAVIOURS)[observations[columns].to_numpy(float).argmax(axis=1)]
+    shares = pd.crosstab(observations["truth"].to_numpy(), answer, normalize="index").reindex(
+        index=list(BEHAVIOURS), columns=list(BEHAVIOURS), fill_value=0.0
+    )
+    common.print_table(
+        "Rooms never seen, pooled: annotated behaviour by row, likeliest answer by column",
+        ["behaviour", *BEHAVIOURS],
+        [[name, *(f"{share:.2f}" for share in row)] for name, row in shares.iterrows()],
+    )
+    return shares.to_dict("index")
 
 
 def _tempered(answers: pd.DataFrame, room: str, states: list[str]) -> tuple[float, float, float]:
@@ -99,18 +121,27 @@ def observe(data: Path, folds: Path, rooms: tuple[str, ...] = ("A", "B", "C")) -
     with FaceReader(FaceSettings()) as faces:
         for room in rooms:
             students, crops = folds / f"students-without-{room}.pt", folds / f"behaviour-without-{room}.pt"
-            honest = students.is_file() and crops.is_file()
+            heads = head_settings(folds, room)
+            honest = students.is_file() and crops.is_file() and heads is not None
             if not honest:
                 common.say(f"room {room}: no fold without it in {folds}; the shipped weights, which saw it, are used")
             network = Network(str(students) if honest else DetectSettings().weights, DetectSettings().imgsz)
             model = BehaviourModel(find_weights(str(crops if honest else WEIGHTS)))
             for number, image in enumerate(i for i in every if i.room == room):
-                table = _one(image, network, model, faces)
+                table = _one(image, network, model, faces, heads or HeadSettings())
                 tables.append(table.assign(room=room, image=f"{room}{number}", unseen_room=honest))
     return pd.concat(tables, ignore_index=True)
 
 
-def _one(image: AnnotatedImage, network: Network, model: BehaviourModel, face_reader: FaceReader) -> pd.DataFrame:
+def head_settings(folds: Path, without: str) -> HeadSettings | None:
+    """Settings with the head network that never saw a group (``benchmarks.real_heads``); None where it is not there."""
+    weights = folds / f"head-without-{without}.pt"
+    return HeadSettings(weights=str(weights)) if weights.is_file() else None
+
+
+def _one(
+    image: AnnotatedImage, network: Network, model: BehaviourModel, face_reader: FaceReader, heads: HeadSettings
+) -> pd.DataFrame:
     """The students of one still: the annotated single ones, and in annotated groups those the detector finds."""
     picture = cv2.imread(str(image.path))
     found = network.find(picture)
@@ -129,8 +160,9 @@ def _one(image: AnnotatedImage, network: Network, model: BehaviourModel, face_re
     behaviours[:, BEHAVIOURS.index(GROUP)] = in_groups(boxes, found.boxes_xyxy[groups], found.scores[groups])
     behaviours += (1 - behaviours.sum(axis=1, keepdims=True)) * model.read(picture, boxes)
     faces = face_reader.read(picture, boxes)
-    heads = HeadReader(HeadSettings()).read(picture, boxes, np.arange(len(boxes)), faces.head_xyxy, faces.pose_deg)
-    faces.head_xyxy[:], faces.pose_deg[:] = heads.head_xyxy, heads.pose_deg
+    tracks = np.arange(len(boxes))
+    read = HeadReader(heads).read(picture, boxes, tracks, faces.head_xyxy, faces.pose_deg)
+    faces.head_xyxy[:], faces.pose_deg[:] = read.head_xyxy, read.pose_deg
     buffer = ObservationBuffer(BEHAVIOURS)
     detections = Detections(boxes, np.ones(len(boxes), np.float32), behaviours)
     buffer.add(0, 0.0, np.arange(1, len(boxes) + 1), detections, faces)

@@ -26,6 +26,9 @@ SIX = tuple(state.value for state in State)
 OFF_TASK = (State.DISTRACTED, State.DISCUSSING)
 """In the lecture nobody is asked to discuss: heads turned to each other are labelled as looking around."""
 
+TURNED_DEG = 25.0
+"""Half way up the ramp of heads turned aside."""
+
 CLASS, RATE, MINUTES = 40, 5, 10
 """What the cost is asked for: students, analysed frames per second, length."""
 
@@ -43,16 +46,23 @@ def judge_demo(labelled: Labelled, settings: StateSettings) -> dict[str, Any]:
     return figures
 
 
+def lecture_rows(labelled: Labelled, settings: StateSettings) -> pd.DataFrame:
+    """Labelled heads of the lecture with their posterior and ``score``, where they were seen."""
+    rows = labelled.states(settings)
+    return rows.assign(score=on_task(rows)).dropna(subset=["score"])
+
+
 def judge_lecture(labelled: Labelled, settings: StateSettings) -> dict[str, Any]:
     """On task or off task in a real lecture; a temperature fitted on its first half is tried on the second."""
-    rows = labelled.states(settings)
-    rows = rows.assign(score=on_task(rows)).dropna(subset=["score"])
+    rows = lecture_rows(labelled, settings)
     on, later = rows["on_task"].to_numpy(), (rows["t"] > rows["t"].median()).to_numpy()
     six = rows[[f"p_{name}" for name in SIX]].to_numpy(float)
     temperature = _binary_temperature(six[~later], on[~later])
     before, after = _sure(six, on), _sure(temper(six, temperature), on)
     figures = {
         "heads": len(rows),
+        "labelled": len(labelled.truth),
+        "turned": _turned(labelled),
         "on_task": int(on.sum()),
         "auc": over_students(rows, lambda part: auc(part, "score", "on_task")),
         "ece": calibration_error(*before),
@@ -68,12 +78,23 @@ def judge_lecture(labelled: Labelled, settings: StateSettings) -> dict[str, Any]
         f" {temperature:.2f}, ECE of the second {figures['second_half_ece']:.3f}, with it"
         f" {figures['second_half_ece_tempered']:.3f}"
     )
+    for label, (found, read, turned) in figures["turned"].items():
+        common.say(f"{label}: {found} heads found, {read:.0%} read, {turned:.0%} read as turned by 25 deg or more")
     common.print_table(
         "Lecture stills: label by row, answer by column",
         ["label", *SIX],
         [[label, *(counts.get(name, 0) for name in SIX)] for label, counts in figures["answers"].items()],
     )
     return figures
+
+
+def _turned(labelled: Labelled) -> dict[str, tuple[int, float, float]]:
+    """Of the heads of each label: how many were found, the share whose direction was read, and the share turned."""
+    rows = labelled.truth.merge(labelled.cues, on=["student", "t"])
+    return {
+        str(label): (len(own), float(own["yaw"].notna().mean()), float((own["yaw"].abs() >= TURNED_DEG).mean()))
+        for label, own in rows.groupby("truth")
+    }
 
 
 def _sure(six: np.ndarray, on: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -92,7 +113,7 @@ def _binary_temperature(six: np.ndarray, on: np.ndarray) -> float:
     return float(np.exp(minimize_scalar(loss, bounds=(-1.5, 3.0), method="bounded").x))
 
 
-def ablate(sources: dict[str, Labelled], settings: StateSettings) -> list[dict[str, Any]]:
+def ablate(demo_clip: Labelled, stills: Labelled | None, settings: StateSettings) -> list[dict[str, Any]]:
     """Each cue left out once; smoothing and the personal baseline off."""
     tried: dict[str, dict[str, Any]] = {"all": {}, "smoothing off": {"smoothing": False}}
     tried |= {"personal baseline off": {"personal": False}} | {
@@ -101,12 +122,11 @@ def ablate(sources: dict[str, Labelled], settings: StateSettings) -> list[dict[s
     table = []
     for name, change in tried.items():
         changed, row = settings.model_copy(update=change), {"what": name}
-        if "demo" in sources:
-            row["demo macro-F1"] = over_students(sources["demo"].states(changed), lambda part: macro_f1(part, SIX))
-        if "lecture" in sources:
-            rows = sources["lecture"].states(changed)
-            rows = rows.assign(score=on_task(rows)).dropna(subset=["score"])
-            row["lecture AUC"] = over_students(rows, lambda part: auc(part, "score", "on_task"))
+        row["demo macro-F1"] = over_students(demo_clip.states(changed), lambda part: macro_f1(part, SIX))
+        if stills is not None:
+            row["lecture AUC"] = over_students(
+                lecture_rows(stills, changed), lambda part: auc(part, "score", "on_task")
+            )
         table.append(row)
     columns = list(table[0])
     cells = [[row["what"], *(common.with_interval(row[name], 2) for name in columns[1:])] for row in table]
@@ -153,7 +173,9 @@ def cost(analysis: Analysis, settings: Settings) -> dict[str, float]:
 def main() -> None:
     """Measure what is there and print the tables."""
     parser = common.parser(__doc__)
-    parser.add_argument("--folds", type=Path, default=Path("runs/rooms"), help="weights of benchmarks.rooms")
+    parser.add_argument(
+        "--folds", type=Path, default=Path("runs/rooms"), help="weights of benchmarks.rooms, and head networks"
+    )
     parser.add_argument(
         "--only", nargs="+", choices=["demo", "lecture", "rooms", "ablation", "cost"], help="parts to run"
     )
@@ -172,7 +194,7 @@ def main() -> None:
         "demo": lambda: judge_demo(sources["demo"], settings.states),
         "lecture": lambda: judge_lecture(sources["lecture"], settings.states) if "lecture" in sources else None,
         "rooms": lambda: state_rooms.judge(args.data, args.folds, settings),
-        "ablation": lambda: ablate(sources, settings.states),
+        "ablation": lambda: ablate(sources["demo"], sources.get("lecture"), settings.states),
         "cost": lambda: cost(sources["demo"].analysis, settings),
     }
     for name, step in steps.items():

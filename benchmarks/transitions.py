@@ -11,7 +11,7 @@ from scipy.optimize import linear_sum_assignment
 
 from benchmarks import common
 from benchmarks.matching import MATCH_IOU, score
-from models.states import State
+from models.states import State, Way
 
 STATE_OF = (
     dict.fromkeys(("look blackboard", "look teacher", "answer the question"), State.ATTENTIVE)
@@ -62,11 +62,13 @@ def main() -> None:
         [[name, *(f"{value:.2f}" for value in jumps.loc[name])] for name in names],
     )
     known = students.dropna(subset=["state"])
-    poses = pd.crosstab(known["state"], known["pose"], normalize="index")
+    way = known["state"].where(known["action"] != "play phone", Way.ON_PHONE.value)
+    poses = pd.crosstab(way, known["pose"], normalize="index")
+    ways = [one.value for one in Way if one.value in poses.index]
     common.print_table(
-        "Pose by state",
+        "Pose by state, and of those distracted by whether they are on the phone",
         ["state", "boxes", *poses.columns],
-        [[name, int((known["state"] == name).sum()), *(f"{value:.2f}" for value in poses.loc[name])] for name in names],
+        [[name, int((way == name).sum()), *(f"{value:.2f}" for value in poses.loc[name])] for name in ways],
     )
     common.write_json(
         args.json, {"pairs": len(pairs), "jumps": jumps.to_dict("index"), "poses": poses.to_dict("index")}

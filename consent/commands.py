@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from consent import retention_commands, student_commands
+from consent import retention_commands, role_commands, student_commands
 from consent.form_commands import form
 from consent.policy import EVERY_RUN, Purpose
 from consent.zone_commands import zone
@@ -28,6 +28,9 @@ app.command()(student_commands.decide)
 app.command()(student_commands.student)
 app.command()(retention_commands.retain)
 app.command()(zone)
+app.command()(role_commands.role)
+app.command()(role_commands.roles)
+app.command()(role_commands.accesses)
 
 
 @app.command()

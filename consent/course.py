@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import unicodedata
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-import yaml
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from consent.errors import ConsentError
+from consent.given import NotPlain, as_shown, field_of, parse_yaml, quoted, read_text
 from consent.retention import MOST_DAYS
 
 EXAMPLE: Final = Path(__file__).parent / "templates" / "course.yaml"
@@ -38,7 +39,7 @@ def _each_language(value: Any) -> Any:
 def _no_number(value: Any) -> Any:
     """Numbers would be read as seconds since 1970."""
     if isinstance(value, (int, float)):
-        raise ValueError(f"{value!r} is not a day; write it as year-month-day, such as 2026-09-01")
+        raise ValueError(f"{quoted(value)} is not a day; write it as year-month-day, such as 2026-09-01")
     return value
 
 
@@ -151,44 +152,65 @@ def read_course(path: Path) -> CourseFile:
     Raises:
         ConsentError: it cannot be read, or a field is missing, unknown or not usable.
     """
+    name = as_shown(path)
     try:
-        size = path.stat().st_size
-        text = path.read_text(encoding="utf-8") if size <= MOST_BYTES else ""
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not a text file"
-        raise ConsentError(
-            f"{path}: the course file cannot be read ({reason}); write an example with: engage consent form"
-            " --example COURSE.yaml"
-        ) from None
-    if size > MOST_BYTES:
-        raise ConsentError(
-            f"{path}: is too large for a course file; write one with: engage consent form --example NAME"
-        )
+        text = read_text(path, MOST_BYTES)
+    except UnicodeDecodeError:
+        raise _unreadable(name, "not a text file") from None
+    except OSError as error:
+        raise (_too_large(name) if error.errno == errno.EFBIG else _unreadable(name, error.strerror)) from None
+    return _checked(text, name)
+
+
+def parse_course(content: bytes, name: str) -> CourseFile:
+    """Check the content of a course file; ``name`` is what errors call it.
+
+    Raises:
+        ConsentError: it is no text or too long, or a field is missing, unknown or not usable.
+    """
+    if len(content) > MOST_BYTES:
+        raise _too_large(name)
     try:
-        content = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:  # a ValueError is a date that does not exist
-        line = getattr(getattr(error, "problem_mark", None), "line", None)
-        where = "" if line is None else f" near line {line + 1}"
-        raise ConsentError(f"{path}: is not valid YAML{where}; put texts with a colon or # in quotes") from None
-    if not isinstance(content, dict):
-        raise ConsentError(f"{path}: holds no fields by name; write lines such as: course: CS 101")
+        text = content.decode()
+    except UnicodeDecodeError:
+        raise _unreadable(name, "not a text file") from None
+    return _checked(text, name)
+
+
+def _checked(text: str, name: str) -> CourseFile:
     try:
-        return CourseFile.model_validate(content)
+        fields = parse_yaml(text)
+    except NotPlain as error:
+        where = "" if error.line is None else f" near line {error.line}"
+        raise ConsentError(f"{name}: is not valid YAML{where}; put texts with a colon or # in quotes") from None
+    if not isinstance(fields, dict):
+        raise ConsentError(f"{name}: holds no fields by name; write lines such as: course: CS 101")
+    try:
+        return CourseFile.model_validate(fields)
     except ValidationError as error:
-        raise ConsentError(f"{path}: {_first(error)}") from None
+        raise ConsentError(f"{name}: {_first(error)}") from None
+
+
+def _too_large(name: str) -> ConsentError:
+    return ConsentError(f"{name}: is too large for a course file; write one with: engage consent form --example NAME")
+
+
+def _unreadable(name: str, reason: str | None) -> ConsentError:
+    return ConsentError(
+        f"{name}: the course file cannot be read ({reason}); write an example with: engage consent form --example"
+        " COURSE.yaml"
+    )
 
 
 def _first(error: ValidationError) -> str:
     """The first thing wrong, with the field's name and what was given."""
     first = error.errors()[0]
-    field = ".".join(str(part) for part in first["loc"] if part != "")
+    field = field_of(error)
     if first["type"] == "missing":
         return f"{field} is missing; add it as in: engage consent form --example COURSE.yaml"
     if first["type"] == "extra_forbidden":
         return f"{field} is not a field of a course file; correct its name or delete the line"
     if first["type"] == "value_error":
         return f"{field} {first['ctx']['error']}".strip()
-    given = repr(first["input"])
-    shown = given if len(given) <= 60 else given[:59] + "…"
     rule = _RULES.get(first["type"], first["msg"][:1].lower() + first["msg"][1:])
-    return f"{field}: {rule} (given: {shown})"
+    return f"{field}: {rule} (given: {quoted(first['input'])}); see: engage consent form --example COURSE.yaml"

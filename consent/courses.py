@@ -9,12 +9,16 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from consent.errors import ConsentError, RegistryError
+from consent.given import quoted
 from consent.policy import ZONE_PREFIX, course_key
 from consent.tables import CourseRow
 
+LONGEST_NAME = 200
+"""Characters of a course, a student or a zone."""
+
 
 def checked_name(kind: str, text: str) -> str:
-    """``text`` without surrounding space, refused when blank, not printable, or a student named like a zone.
+    """``text`` without surrounding space, refused when blank, not printable, too long, or a student named like a zone.
 
     Raises:
         ConsentError: it is.
@@ -23,7 +27,9 @@ def checked_name(kind: str, text: str) -> str:
     if not text:
         raise ConsentError(f"the {kind} is blank; give a name")
     if not text.isprintable():
-        raise ConsentError(f"the {kind} {text!r} holds characters that cannot be printed; give a plain name")
+        raise ConsentError(f"the {kind} {quoted(text)} holds characters that cannot be printed; give a plain name")
+    if len(text) > LONGEST_NAME:
+        raise ConsentError(f"the {kind} {quoted(text)} has {len(text)} characters; give one of at most {LONGEST_NAME}")
     if kind == "student" and text.startswith(ZONE_PREFIX):
         raise ConsentError(
             f"the student {text!r} is named like a zone; give another pseudonym,"

@@ -16,7 +16,8 @@ from sqlalchemy.engine import URL, Connection, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from consent.errors import RegistryError
+from consent.errors import ConsentError, RegistryError
+from consent.given import quoted
 
 URL_VARIABLE = "ENGAGE_DATABASE_URL"
 BUSY_TIMEOUT_S = 30
@@ -104,6 +105,13 @@ class Database:
                 yield session
         except SQLAlchemyError as error:
             raise self._failure(error) from None
+        except ConsentError:
+            raise
+        except (ValueError, LookupError, TypeError) as error:  # a date, a list or a text that was altered in the file
+            raise RegistryError(
+                f"{self.location}: a record cannot be read ({quoted(str(error))}); restore a copy of the database from"
+                " before it was damaged"
+            ) from error
 
     def _failure(self, error: SQLAlchemyError) -> RegistryError:
         """The database's own words, first line only (the rest is SQL), passwords struck out."""

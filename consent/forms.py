@@ -66,6 +66,12 @@ def form_pdf(course: CourseFile, kind: Kind, language: str, paper: str = "a4") -
     )
 
 
+def form_name(course: CourseFile, kind: Kind, language: str, paper: str = "a4") -> str:
+    """The name of the file of a form; nothing of the course's name can leave the folder."""
+    slug = re.sub(r"[^\w-]+", "-", course.course).strip("-")[:40] or "course"
+    return f"{slug}_{kind.value}_{language}_{paper}.pdf"
+
+
 def write_forms(
     course: CourseFile,
     out: Path,
@@ -91,10 +97,7 @@ def write_forms(
         OutputError: the disk is full.
     """
     language = course.language if language is None else language
-    slug = re.sub(r"[^\w-]+", "-", course.course).strip("-")[:40] or "course"
-    pdfs = {
-        out / f"{slug}_{kind.value}_{language}_{paper}.pdf": form_pdf(course, kind, language, paper) for kind in kinds
-    }
+    pdfs = {out / form_name(course, kind, language, paper): form_pdf(course, kind, language, paper) for kind in kinds}
     for place in pdfs:
         if place.exists() and not overwrite:
             raise ConsentError(f"{place}: is there already; add --overwrite or choose another folder with --out")
@@ -113,6 +116,7 @@ def write_beside(place: Path, content: bytes) -> None:
     partial = place.with_name(place.name + ".partial")
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
+        partial.unlink(missing_ok=True)  # a link that somebody put there would be followed
         partial.write_bytes(content)
         partial.replace(place)
     except OSError as error:

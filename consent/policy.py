@@ -25,6 +25,7 @@ __all__ = [
     "NotPermitted",
     "OptOut",
     "Purpose",
+    "Role",
     "Zone",
     "check_same_course",
     "course_key",
@@ -45,6 +46,17 @@ class Purpose(str, Enum):
 
 EVERY_RUN = (Purpose.RECORDING, Purpose.ANALYSIS)
 """What every run does: it analyses a recording. Also what an approval grants when it names no purpose."""
+
+
+class Role(str, Enum):
+    """What an account of a served dashboard may see."""
+
+    ADMINISTRATOR = "administrator"
+    """Everything, of all courses."""
+    INSTRUCTOR = "instructor"
+    """Everything of some courses."""
+    VIEWER = "viewer"
+    """The class of some courses, no single student."""
 
 
 @dataclass(frozen=True)

@@ -16,11 +16,13 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from consent import log
+from consent.accesses import Accesses
 from consent.courses import checked_name, find_course, known_course
 from consent.database import Database
 from consent.errors import ConsentError, RegistryError
 from consent.periods import Retention
 from consent.policy import EVERY_RUN, ZONE_PREFIX, Approval, OptOut, Purpose, Zone, course_key
+from consent.roles import Roles
 from consent.schema import bring_up_to_date
 from consent.sessions import NotedSessions
 from consent.students import Refusal, Students, refusals
@@ -37,6 +39,8 @@ class Registry:
         self.sessions = NotedSessions(database)
         self.retention = Retention(database)
         self.withdrawals = Withdrawals(database)
+        self.roles = Roles(database)
+        self.accesses = Accesses(database)
 
     @property
     def location(self) -> str:

@@ -18,21 +18,24 @@ MOST_DAYS: Final = 36500
 
 
 class Kind(str, Enum):
-    """Kinds of data with an end date of their own; named as ``storage_days`` of the course file."""
+    """Kinds of data with an end date of their own; named as ``storage_days`` of the course file, where it has them."""
 
     RECORDING = "recording"
     ANNOTATED_VIDEO = "annotated_video"
     TABLES = "tables"
     FORMS = "forms"
+    ACCESSES = "accesses"
 
     @property
     def words(self) -> str:
         """For people."""
-        return {"tables": "tables and report", "forms": "names on record"}.get(self.value, self.value.replace("_", " "))
+        return {"tables": "tables and report", "forms": "names on record", "accesses": "who looked at a student"}.get(
+            self.value, self.value.replace("_", " ")
+        )
 
 
 OF_A_LECTURE: Final = (Kind.RECORDING, Kind.ANNOTATED_VIDEO, Kind.TABLES)
-"""Kinds that every lecture has; the forms are the course's."""
+"""Kinds that every lecture has; the forms and the accesses are the course's."""
 
 
 def checked_days(days: Mapping[Kind, int]) -> dict[Kind, int]:
@@ -79,3 +82,13 @@ def end_of_names(approvals: Collection[Approval], days: Mapping[Kind, int]) -> d
         return None
     last = max(lasts)
     return last + timedelta(days=min(days[Kind.FORMS], (date.max - last).days))
+
+
+def first_day_of_accesses(today: date, days: Mapping[Kind, int]) -> date | None:
+    """The first day of which it is kept who looked at a student; ``None`` where all are.
+
+    0 days are forgotten at once, as of the other kinds.
+    """
+    if (count := days.get(Kind.ACCESSES)) is None:
+        return None
+    return today - timedelta(days=min(count, (today - date.min).days)) if count else date.max

@@ -32,6 +32,15 @@ def retain(
             min=0, max=MOST_DAYS, metavar="DAYS", help="Days signed forms, and names on record, are kept after the end."
         ),
     ] = None,
+    accesses: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            max=MOST_DAYS,
+            metavar="DAYS",
+            help="Days it is kept who looked at a single student in the dashboard.",
+        ),
+    ] = None,
     course_file: Annotated[
         Path | None,
         typer.Option(metavar="COURSE.yaml", help="Take the days from the file that fills the consent forms."),
@@ -49,15 +58,16 @@ def retain(
         Kind.ANNOTATED_VIDEO: annotated_video,
         Kind.TABLES: tables,
         Kind.FORMS: forms,
+        Kind.ACCESSES: accesses,
     }
     days = {kind: count for kind, count in given.items() if count is not None}
     if course_file is not None:
-        if days:
+        if days.keys() - {Kind.ACCESSES}:
             raise ConsentError(
                 f"--course-file {course_file} and days are given; give the file alone, so that what the"
                 " forms promise is kept"
             )
-        days = promised(course, course_file)
+        days |= promised(course, course_file)
     with Registry.open() as registry:
         registry.retention.set(course, days)
         name, kept = registry.known_course(course), registry.retention.of_course(course)
@@ -77,7 +87,7 @@ def promised(course: str, course_file: Path) -> dict[Kind, int]:
     facts = read_course(course_file)
     if course_key(facts.course) != course_key(course):
         raise ConsentError(f"{course_file}: is of course {facts.course!r}, not {course!r}; give that course's file")
-    return {kind: getattr(facts.storage_days, kind.value) for kind in Kind}
+    return {Kind(name): days for name, days in facts.storage_days}
 
 
 def table(registry: Registry, courses: tuple[str, ...]) -> Table | None:
@@ -100,4 +110,6 @@ def _kept(kind: Kind, count: int) -> str:
     days = f"{count} day" if count == 1 else f"{count} days"
     if kind is Kind.FORMS:
         return f"{days} after the last day of approval" if count else "until the last day of approval"
+    if kind is Kind.ACCESSES:
+        return f"{days} after the access" if count else "forgotten at once"
     return f"{days} after the lecture" if count else "deleted at once"

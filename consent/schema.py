@@ -12,7 +12,7 @@ from consent.database import Database
 from consent.errors import RegistryError
 from consent.tables import Base, EntryRow
 
-SCHEMA = "0003"
+SCHEMA = "0004"
 """The newest step in ``migrations/versions``."""
 
 MIGRATIONS = Path(__file__).parent / "migrations"

@@ -14,6 +14,9 @@ from consent.database import Database
 from consent.policy import course_key
 from consent.tables import CourseRow, SessionRow, utc_now
 
+BEGUN = ""
+"""What is noted of a session that was begun, in place of when it was made."""
+
 
 @dataclass(frozen=True)
 class NotedSession:
@@ -23,6 +26,11 @@ class NotedSession:
     name: str
     created: str
     folder: Path
+
+    @property
+    def whole(self) -> bool:
+        """Whether it was finished; of one that was not, what had been read may lie beside ``folder``."""
+        return self.created != BEGUN
 
 
 class NotedSessions:
@@ -50,7 +58,10 @@ class NotedSessions:
             ConsentError: a blank name of the course.
             RegistryError: the database fails.
         """
-        course, place = checked_name("course", course), str(folder.absolute())
+        return self._add(course, name, created, str(folder.absolute()), replacing=True)
+
+    def _add(self, course: str, name: str, created: str, place: str, *, replacing: bool) -> bool:
+        course = checked_name("course", course)
         with self._database.transaction(write=True) as session:
             changed: list[CourseRow | SessionRow] = []
             course_row = find_course(session, course)
@@ -60,11 +71,11 @@ class NotedSessions:
                 session.flush()
                 changed.append(course_row)
             there = session.scalars(select(SessionRow).filter_by(folder=place, deleted_at=None))
-            for row in there:
+            for row in there if replacing else ():
                 if (row.course_id, row.name, row.created) != (course_row.id, name, created):
                     row.deleted_at = utc_now()
                     changed.append(row)
-            known = _find(session, course_row.id, name, created)
+            known = _find(session, course_row.id, name, created) if replacing else None
             if known is None:
                 known = SessionRow(course_id=course_row.id, name=name, created=created, folder=place)
                 session.add(known)
@@ -75,6 +86,20 @@ class NotedSessions:
             if changed:
                 log.append(session, "session", changed)
             return bool(changed)
+
+    def begin(self, course: str, name: str, folder: Path) -> bool:
+        """Note that a session is being made, so that what a run leaves that never ends is found; returns if it is news.
+
+        ``note`` takes its place. Where a session of the course is noted in that folder already, that is enough.
+
+        Raises:
+            ConsentError: a blank name of the course.
+            RegistryError: the database fails.
+        """
+        place = folder.absolute()
+        if any(one.folder == place for one in self.of_course(course)):
+            return False
+        return self._add(course, name, BEGUN, str(place), replacing=False)
 
     def of_course(self, course: str | None) -> tuple[NotedSession, ...]:
         """The sessions of a course (``None``: of every course) that were not deleted, in the order they were noted.

@@ -141,7 +141,7 @@ class SessionRow(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     course_id: Mapped[int] = mapped_column(ForeignKey("courses.id"), index=True)
     name: Mapped[str] = mapped_column(doc="id in the manifest")
-    created: Mapped[str] = mapped_column(String(40), doc="as in the manifest; tells two sessions of one name apart")
+    created: Mapped[str] = mapped_column(String(40), doc="as in the manifest; empty of one only begun")
     folder: Mapped[str] = mapped_column(Text, doc="absolute path; changed when the session is found elsewhere")
     recorded_at: Mapped[datetime] = mapped_column(_UtcDateTime, default=utc_now)
     deleted_at: Mapped[datetime | None] = mapped_column(_UtcDateTime)
@@ -167,6 +167,35 @@ class RetentionRow(Base):
     course_id: Mapped[int] = mapped_column(ForeignKey("courses.id"), index=True)
     kind: Mapped[str] = mapped_column(String(32))
     days: Mapped[int]
+    recorded_at: Mapped[datetime] = mapped_column(_UtcDateTime, default=utc_now)
+
+
+class RoleRow(Base):
+    """What an account of the dashboard may see of one course; ``course_id`` is ``None`` where that is all courses."""
+
+    __tablename__ = "roles"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    account: Mapped[str] = mapped_column(Text, index=True, doc="in the form in which accounts are compared")
+    role: Mapped[str] = mapped_column(String(32))
+    course_id: Mapped[int | None] = mapped_column(ForeignKey("courses.id"))
+    recorded_at: Mapped[datetime] = mapped_column(_UtcDateTime, default=utc_now)
+    revoked_at: Mapped[datetime | None] = mapped_column(_UtcDateTime)
+
+
+class AccessRow(Base):
+    """A look at one student in the dashboard, or a refusal; the details are forgotten when their time is over."""
+
+    __tablename__ = "accesses"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(String(32))
+    course_id: Mapped[int | None] = mapped_column(ForeignKey("courses.id"), index=True)
+    session: Mapped[str | None] = mapped_column(Text, doc="name of the session's folder")
+    student: Mapped[int | None] = mapped_column(doc="the number in that session, never a pseudonym")
+    details: Mapped[str | None] = mapped_column(
+        Text, info={SECRET: True}, doc="JSON: account, words, and a salt, so that the hash in the log tells neither"
+    )
     recorded_at: Mapped[datetime] = mapped_column(_UtcDateTime, default=utc_now)
 
 

@@ -60,18 +60,13 @@ class Withdrawals:
             row = session.scalar(select(StudentRow).filter_by(course_id=course_row.id, pseudonym=student))
             if row is None:
                 if not _opt_outs(session, course_row.id, student):
-                    raise RegistryError(
-                        f"student {student!r} is not on record in course {course_row.name!r};"
-                        " see who is with: engage consent list"
-                    )
+                    raise _not_on_record(course_row, student)
                 row = StudentRow(course_id=course_row.id, pseudonym=student)
                 session.add(row)
                 session.flush()
                 changed.append(row)
             unsaid = _purposes_not_refused(session, row.id)
-            withdrawal = session.scalar(
-                select(WithdrawalRow).filter_by(student_id=row.id).order_by(WithdrawalRow.id.desc()).limit(1)
-            )
+            withdrawal = _newest(session, row.id)
             decisions = [DecisionRow(student_id=row.id, purpose=one.value, granted=False) for one in unsaid]
             session.add_all(decisions)
             changed += decisions
@@ -82,6 +77,28 @@ class Withdrawals:
             if changed:
                 log.append(session, "withdrawal", changed)
             return _withdrawal(session, course_row, row, withdrawal)
+
+    def planned(self, course: str, student: str) -> Withdrawal:
+        """What ``begin`` would give, without recording anything; the id is blank where it would be a new withdrawal.
+
+        Raises:
+            ConsentError: a blank name, or a zone on record that is damaged.
+            RegistryError: the course or the student is not on record, or the database fails.
+        """
+        student = checked_name("student", student)
+        with self._database.transaction() as session:
+            course_row = known_course(session, course)
+            row = session.scalar(select(StudentRow).filter_by(course_id=course_row.id, pseudonym=student))
+            if row is None:
+                opt_outs = _opt_outs(session, course_row.id, student)
+                if not opt_outs:
+                    raise _not_on_record(course_row, student)
+                zone = opt_outs[0].zone
+                return Withdrawal("", course_row.name, student, None if zone is None else Zone(*zone), False)
+            newest = _newest(session, row.id)
+            if newest is None or (newest.done_at is not None and _purposes_not_refused(session, row.id)):
+                return Withdrawal("", course_row.name, student, _zone(session, row), False)
+            return _withdrawal(session, course_row, row, newest)
 
     def end(self, withdrawal: Withdrawal) -> bool:
         """Record that every session has been cleared; returns whether that was news.
@@ -114,6 +131,17 @@ class Withdrawals:
 def _withdrawal(session: Session, course: CourseRow, student: StudentRow, row: WithdrawalRow) -> Withdrawal:
     zone = _zone(session, student)
     return Withdrawal(f"withdrawal-{row.id}", course.name, student.pseudonym, zone, row.done_at is not None)
+
+
+def _newest(session: Session, student_id: int) -> WithdrawalRow | None:
+    query = select(WithdrawalRow).filter_by(student_id=student_id).order_by(WithdrawalRow.id.desc())
+    return session.scalar(query.limit(1))
+
+
+def _not_on_record(course: CourseRow, student: str) -> RegistryError:
+    return RegistryError(
+        f"student {student!r} is not on record in course {course.name!r}; see who is with: engage consent list"
+    )
 
 
 def _purposes_not_refused(session: Session, student_id: int) -> list[Purpose]:

@@ -8,11 +8,16 @@ from fractions import Fraction
 from functools import cached_property
 
 from consent.errors import ConsentError
+from consent.given import quoted
 
 HOW = "give x1,y1,x2,y2 such as 0.1,0.4,0.3,0.9, or the corners x,y x,y x,y in their order"
 
 ON_EDGE = 1e-9
 """Share of the picture within which a point is on the edge; far below a pixel, far above rounding."""
+
+MOST_POINTS = 200
+"""Of a polygon; whether its edges cross is checked with each pair of them."""
+LONGEST_SHOWN = 200
 
 Point = tuple[float, float]
 _Exact = tuple[Fraction, Fraction]
@@ -33,26 +38,32 @@ class Zone:
 
     def __init__(self, *numbers: float) -> None:
         object.__setattr__(self, "numbers", numbers)
-        if len(numbers) < 4 or len(numbers) % 2:
-            raise ConsentError(f"zone {self}: {len(numbers)} numbers are no zone; {HOW}")
+        if len(numbers) < 4 or len(numbers) % 2 or len(numbers) > 2 * MOST_POINTS:
+            raise ConsentError(f"zone {self.shown}: {len(numbers)} numbers are no zone; {HOW}")
         if not all(0.0 <= value <= 1.0 for value in numbers):  # also refuses NaN
             raise ConsentError(
-                f"zone {self}: every number must lie between 0 and 1 (shares of the frame's size); {HOW}"
+                f"zone {self.shown}: every number must lie between 0 and 1 (shares of the frame's size); {HOW}"
             )
         if len(numbers) == 4:
             x1, y1, x2, y2 = numbers
             if x1 >= x2 or y1 >= y2:
                 raise ConsentError(
-                    f"zone {self}: has no area; give the top left corner first, then the bottom right,"
+                    f"zone {self.shown}: has no area; give the top left corner first, then the bottom right,"
                     " such as 0.1,0.4,0.3,0.9"
                 )
         else:
-            _check_polygon(str(self), self.points)
+            _check_polygon(self.shown, self.points)
 
     def __str__(self) -> str:
         if len(self.numbers) == 4:
             return ",".join(f"{value:g}" for value in self.numbers)
         return " ".join(",".join(f"{value:g}" for value in self.numbers[at : at + 2]) for at in self._starts)
+
+    @property
+    def shown(self) -> str:
+        """For a sentence: cut where it is long."""
+        text = str(self) if len(self.numbers) <= 2 * MOST_POINTS else f"of {len(self.numbers)} numbers"
+        return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"
 
     @property
     def _starts(self) -> range:
@@ -87,7 +98,7 @@ class Zone:
         if len(pairs) == 1 and len(pairs[0]) == 4:
             return cls(*pairs[0])
         if len(pairs) < 3 or any(len(pair) != 2 for pair in pairs):
-            raise ConsentError(f"zone {text!r}: is neither four numbers nor three points or more; {HOW}")
+            raise ConsentError(f"zone {quoted(text)}: is neither four numbers nor three points or more; {HOW}")
         return cls.polygon([(x, y) for x, y in pairs])
 
     @classmethod

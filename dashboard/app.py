@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import lecture, texts, theme
+from dashboard import door, pages, texts, theme
 
 st.set_page_config(page_title=texts.APP, layout="wide")
 st.html(theme.STYLE)
-st.navigation([st.Page(lecture.page, title=texts.LECTURE_PAGE, url_path="lecture", default=True)]).run()
+visitor = door.enter()
+st.navigation([pages.entry(name) for name in door.pages(visitor, pages.NAMES)], position="top").run()
+door.account(visitor)

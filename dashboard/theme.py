@@ -26,10 +26,10 @@ CONFIG: Final = MappingProxyType(
 """Streamlit's theme settings, given to the server at its start."""
 
 STYLE = """<style>
-.block-container { padding: 1.2rem 2rem 3rem; max-width: 1500px; }
-[data-testid="stHeader"] { background: transparent; pointer-events: none; }
-[data-testid="stHeader"] button { pointer-events: auto; }
+.block-container { padding: 3.4rem 2rem 3rem; max-width: 1500px; }
+[data-testid="stHeader"] { height: 2.9rem; min-height: 2.9rem; border-bottom: 1px solid #DDE3E8; }
+h1 { font-size: 1.7rem !important; }
 [data-testid="stMetricValue"] { font-size: 1.6rem; }
-[data-testid="stVideo"] { background: #000; border-radius: .5rem; max-height: 62vh; }
+[data-testid="stImage"] img { border: 1px solid #DDE3E8; border-radius: .3rem; }
 </style>"""
 """What Streamlit has no setting for: less empty space, so that video and timeline share a 1280x720 screen."""

@@ -162,7 +162,12 @@ def unusual_spans(places: pd.DataFrame, settings: AnomalySettings, prior: Prior 
     scored = score_seconds(places, settings, prior)
     if scored is None:
         return pd.DataFrame(columns=list(COLUMNS)).astype(COLUMNS)
-    tail = fit_tail(list(scored.values), settings.join_s, prior.tail, LEAST_LEVEL)
+    return spans_of(scored, settings, prior.tail)
+
+
+def spans_of(scored: Scores, settings: AnomalySettings, usual: Tail) -> pd.DataFrame:
+    """The spans of a lecture that was scored, as ``unusual_spans``; ``usual``: the tail of scores before it."""
+    tail = fit_tail(list(scored.values), settings.join_s, usual, LEAST_LEVEL)
     threshold = tail.threshold(settings.false_alarms_per_hour)
     release = tail.threshold(settings.release * settings.false_alarms_per_hour)
     spans = []

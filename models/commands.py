@@ -7,6 +7,7 @@ import os
 import platform
 import sys
 from collections.abc import Sequence
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import Annotated, Any
@@ -50,11 +51,24 @@ def train_head(
     epochs: Annotated[int, typer.Option(min=1, help="Passes over the heads.")] = 60,
     batch: Annotated[int, typer.Option(min=2, help="Heads per step.")] = 64,
     seed: Annotated[int, typer.Option(help="Of weights, order and views.")] = 0,
+    real: Annotated[
+        Path | None, typer.Option(help="real_heads.parquet: train --start further, on filmed heads too.")
+    ] = None,
+    start: Annotated[Path, typer.Option(help="Weights trained on rendered heads only.")] = Path("rendered.pt"),
+    steps: Annotated[int, typer.Option(min=1, help="Of training further.")] = 400,
+    without: Annotated[list[str], typer.Option(help="Room of filmed heads to leave out; may be given again.")] = [],  # noqa: B006
 ) -> None:
     """Train the head network: some minutes on two CPU cores."""
     from models.training.head import run
 
-    run(data, out, epochs=epochs, batch=batch, seed=seed, say=typer.echo)
+    further = None
+    if real is not None:
+        from models.head import load_net
+        from models.training.real_heads import load_real_heads, refine
+
+        net, filmed = load_net(start), load_real_heads(real, without)
+        further = partial(refine, net, real=filmed, steps=steps, seed=seed, say=typer.echo)
+    run(data, out, epochs=epochs, batch=batch, seed=seed, say=typer.echo, further=further)
 
 
 @train.command("detector")

@@ -76,6 +76,23 @@ class HeadReading:
     moved: np.ndarray
 
 
+def load_net(weights: Path) -> HeadNet:
+    """The network with weights from a file.
+
+    Raises:
+        ModelFileError: the file is missing or holds another network.
+    """
+    net = HeadNet()
+    try:
+        net.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
+    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        raise ModelFileError(
+            f"{weights.name}: is not the head network ({type(error).__name__}); give another as heads.weights, or"
+            " install the software again"
+        ) from error
+    return net
+
+
 class HeadModel:
     """The trained network, for inference."""
 
@@ -86,14 +103,7 @@ class HeadModel:
             ModelFileError: the file is missing or holds another network.
         """
         self.device = device
-        self._net = HeadNet()
-        try:
-            self._net.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
-        except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
-            raise ModelFileError(
-                f"{weights.name}: is not the head network ({type(error).__name__}); install the software again"
-            ) from error
-        self._net.eval().to(device)
+        self._net = load_net(weights).eval().to(device)
 
     @torch.inference_mode()
     def read(self, crops_rgb: np.ndarray) -> HeadReading:

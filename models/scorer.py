@@ -11,7 +11,15 @@ group of alike ones, seldom vouch for each other (the reason why isolation fores
 nearest neighbours Pang et al. 2015, LeSiNN). Where they are known to be ordinary it may know 512.
 
 Each witness's score becomes a surprise, −log of the share of known rows that score as high, and the surprises are
-averaged (Fisher's method of joining tests). What each part is worth is printed by ``benchmarks/anomaly.py``.
+averaged (Fisher's method of joining tests).
+
+Rare 0-or-1 columns need another eye: neighbours in random columns seldom see the one that matters, and a variance
+learned for it makes it as common as any. There one autoencoder looks at all columns with the variance held at one
+deviation of each column, so that a flag that is set once in a thousand rows is as far off as it is rare, and is judged
+by −log p(x|z) at the posterior's mean alone. It takes the place of the others where many columns are such flags; rows
+of numbers are judged without it.
+
+What the witnesses are worth is printed by ``python -m benchmarks.anomaly --parts``.
 """
 
 from __future__ import annotations
@@ -22,7 +30,7 @@ import numpy as np
 import torch
 
 from models.fitting import FitSettings, build, fit
-from models.vae import VAE, Batch, elbo
+from models.vae import VAE, Batch, active_units, elbo
 
 KNOWN, KNOWN_TRUSTED = 8, 512
 SHARES, SHARES_TRUSTED = (0.3, 0.6), (0.6, 1.0)
@@ -34,8 +42,19 @@ MEMBERS, DISTANCES = 40, 5120
 MOST_FITTED = 8192
 """Rows that an autoencoder is trained on, and that the surprises are measured against: enough for its few weights."""
 
+FLAG_UNITS = 2
+"""Latent units of the autoencoder for 0-or-1 columns: with more it soon learns the rare flags by heart."""
+
+FLAGS_COUNT, FLAGS_DECIDE = 0.25, 0.5
+"""Share of columns that are flags up to which it has no say, and from which on it alone judges; evenly in between."""
+
 DRAWS = 3
 CLIP = 100.0
+
+BOUND, LATENT, NEIGHBOURS = "-ELBO", "latent neighbours", "neighbours among rows"
+FLAGS = "reconstruction with even variances"
+"""Names of the kinds of witnesses."""
+
 TAIL = 0.05
 """Share of known rows above which a surprise is extrapolated by an exponential, so that no two rows beyond all known
 ones are equally strange."""
@@ -101,6 +120,7 @@ class Scorer:
         self._fit_autoencoders(_batch(self._logs, mask))
         self._known_latents = self._latents(_batch(self._logs, mask))
         self._draw_members(random)
+        self._weigh(_batch(self._plain, mask))
         own = np.arange(len(chosen))
         self._surprises = [_Surprise.of(scores) for scores in self._witnesses(self._plain, self._logs, mask, own)]
         badness, ever = np.where(mask, self._badness(_batch(self._logs, mask)), np.nan), mask.any(axis=0)
@@ -109,13 +129,21 @@ class Scorer:
         return self
 
     def score(self, rows: np.ndarray) -> np.ndarray:
-        """(n,) mean surprise of (n, d) rows, nats: 0 for the most usual, higher the stranger."""
+        """(n,) weighted mean surprise of (n, d) rows, nats: 0 for the most usual, higher the stranger."""
         if not len(rows):
             return np.zeros(0)
-        plain, mask = self._prepared(np.asarray(rows, float))
-        witnesses = self._witnesses(np.nan_to_num(plain), np.nan_to_num(_logarithmic(plain)), mask, None)
-        parts = [surprise(scores) for surprise, scores in zip(self._surprises, witnesses, strict=True)]
-        return np.mean(parts, axis=0)
+        return np.average(self._parts(rows), axis=0, weights=self._weights)
+
+    def witnesses(self, rows: np.ndarray) -> dict[str, np.ndarray]:
+        """(n,) surprise of each kind of witness, by name: what ``score`` joins."""
+        parts = self._parts(rows)
+        made = {BOUND: parts[0], LATENT: parts[1], NEIGHBOURS: np.mean(parts[2:6], axis=0)}
+        return made | ({FLAGS: parts[6]} if self._flags else {})
+
+    @property
+    def units(self) -> list[tuple[int, int]]:
+        """(in use, of how many) latent units of each autoencoder on the known rows; 0 in use is a collapse."""
+        return [(active_units(torch.from_numpy(known)), known.shape[1]) for known in self._known_latents]
 
     def contributions(self, rows: np.ndarray) -> np.ndarray:
         """(n, d) how much worse each value is explained by the autoencoders than is usual for it, nats; 0 unseen."""
@@ -131,6 +159,11 @@ class Scorer:
             return np.zeros((0, self._models[-1].units))
         plain, mask = self._prepared(np.asarray(rows, float))
         return self._latents(_batch(np.nan_to_num(_logarithmic(plain)), mask))[-1]
+
+    def _parts(self, rows: np.ndarray) -> list[np.ndarray]:
+        plain, mask = self._prepared(np.asarray(rows, float))
+        witnesses = self._witnesses(np.nan_to_num(plain), np.nan_to_num(_logarithmic(plain)), mask, None)
+        return [surprise(scores) for surprise, scores in zip(self._surprises, witnesses, strict=True)]
 
     def _prepared(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Rows in deviations from the mean, NaN where not measured, and where they were."""
@@ -149,6 +182,22 @@ class Scorer:
             assert isinstance(model, VAE)
             fit(model, batch, FitSettings(steps=300, seed=seed))
             self._models.append(model)
+
+    def _weigh(self, batch: Batch) -> None:
+        """How much each witness counts, and the autoencoder for 0-or-1 columns where there are any."""
+        is_flag = [_is_flag(values[seen > 0]) for values, seen in zip(batch.x.T, batch.mask.T, strict=True)]
+        weight = float(np.clip((np.mean(is_flag) - FLAGS_COUNT) / (FLAGS_DECIDE - FLAGS_COUNT), 0.0, 1.0))
+        others = 2 + 2 * len(self._members)
+        self._weights = [(1.0 - weight) / others] * others
+        self._flags: VAE | None = None
+        if weight:
+            width, seed = batch.x.shape[1], self.seed * 1000 + len(self._models)
+            model = build(VAE, seed, (width,), min(FLAG_UNITS, width), (64,))
+            assert isinstance(model, VAE)
+            model.log_variance.requires_grad_(False)  # stays 0: one deviation
+            fit(model, batch, FitSettings(steps=300, seed=seed))
+            self._flags = model
+            self._weights.append(weight)
 
     def _draw_members(self, random: np.random.Generator) -> None:
         """(rows known, features looked at) of the members of each neighbour witness."""
@@ -193,7 +242,16 @@ class Scorer:
             for members in self._members:
                 far = [_nearest(rows[:, seen], known[:, seen], chosen, own) for chosen, seen in members]
                 made.append(np.mean(far, axis=0))
+        if self._flags is not None:
+            every = _batch(plain, mask)
+            off = (every.x - self._flags.decode(self._flags.encode(every)[0])) * every.mask
+            made.append(0.5 * off.square().sum(dim=1).double().numpy())  # -log p(x|z) but for a constant
         return made
+
+
+def _is_flag(values: torch.Tensor) -> bool:
+    """Whether a column takes two values, and one of them more than once."""
+    return len(values) > 2 and len(torch.unique(values)) == 2
 
 
 def _logarithmic(values: np.ndarray) -> np.ndarray:

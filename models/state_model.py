@@ -8,6 +8,7 @@ seen adds nothing to any state: the posterior falls back on the neighbouring sec
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import numpy as np
@@ -29,7 +30,7 @@ from models.evidence import (
     signs_of,
     used_cues,
 )
-from models.states import UNSEEN, Profile, State
+from models.states import UNSEEN, Profile, State, Way, ways_of
 from models.transitions import DWELL_S, alone, smooth
 
 __all__ = ["CUE_COLUMNS", "StateSettings", "posterior"]
@@ -112,10 +113,11 @@ class StateSettings(BaseModel):
         " real lecture, checked on the second and on the demo (benchmarks/states.py)",
     )
     without: tuple[str, ...] = Field((), description=f"cues not to look at, of: {', '.join(CUE_NAMES)}")
-    chances: dict[State, dict[str, Annotated[float, Field(gt=0, lt=1)]]] = Field(
+    chances: dict[Way, dict[str, Annotated[float, Field(gt=0, lt=1)]]] = Field(
         CHANCES,
-        description="chance of each sign in each state (models/chances.py, or what engage train states writes); states"
-        " and signs not named keep the default, and those of one cue are scaled to sum to 1",
+        description="chance of each sign in each state (models/chances.py, or what engage train states writes);"
+        " distracted is looking around, on_phone the other way of being so. States and signs not named keep the"
+        " default, and those of one cue are scaled to sum to 1",
     )
 
     @field_validator("dwell_s", mode="before")
@@ -132,10 +134,10 @@ class StateSettings(BaseModel):
 
     @field_validator("chances")
     @classmethod
-    def _all_signs(cls, given: dict[State, dict[str, float]]) -> dict[State, dict[str, float]]:
+    def _all_signs(cls, given: dict[Way, dict[str, float]]) -> dict[Way, dict[str, float]]:
         if unknown := sorted({sign for row in given.values() for sign in row} - set(signs_of(CUES))):
             raise ValueError(f"no sign is named {unknown[0]}; known are {', '.join(signs_of(CUES))}")
-        whole = {state: {**CHANCES[state], **given.get(state, {})} for state in State}
+        whole = {way: {**CHANCES[way], **given.get(way, {})} for way in Way}
         for row in whole.values():
             for cue in CUES:
                 total = sum(row[sign] for sign in cue.words)
@@ -144,9 +146,9 @@ class StateSettings(BaseModel):
                 row.update({sign: row[sign] / total for sign in cue.words})
         return whole
 
-    def log_chances(self, states: tuple[State, ...], cues: list[Cue]) -> np.ndarray:
-        """(signs, states) natural logarithm of P(sign | state)."""
-        return np.log([[self.chances[state][sign] for state in states] for sign in signs_of(cues)])
+    def log_chances(self, ways: tuple[Way, ...], cues: list[Cue]) -> np.ndarray:
+        """(signs, ways) natural logarithm of P(sign | way)."""
+        return np.log([[self.chances[way][sign] for way in ways] for sign in signs_of(cues)])
 
 
 MOVING = ("motion", "writing", "desk_motion", "mouth_motion", "still_s")
@@ -167,18 +169,19 @@ def posterior(cues: pd.DataFrame, profile: Profile, settings: StateSettings, int
         student and time.
     """
     states, used = profile.states, used_cues(profile, settings.without)
+    ways = ways_of(states)
     table = in_order(cues)
     if interval_s > 1:
         table[list(MOVING)] = np.nan  # a movement between looks seconds apart is not seen
-    shown, weights = shares(table, used, settings), settings.log_chances(states, used)
+    shown, weights = shares(table, used, settings), settings.log_chances(ways, used)
     coverage = evidence_coverage(table, settings)
     evidence = shown @ weights * settings.sharpness / max(1.0, interval_s)
     lengths = table.groupby("student", sort=True).size().to_numpy()
     if settings.smoothing:
-        probabilities = smooth(evidence, lengths, states, settings.dwell_s)
+        of_ways = smooth(evidence, lengths, ways, settings.dwell_s)
     else:
-        probabilities = alone(evidence, states, settings.dwell_s)
-    probabilities = temper(probabilities, settings.temperature)
+        of_ways = alone(evidence, ways, settings.dwell_s)
+    probabilities = temper(of_ways @ belongs(ways, states), settings.temperature)
     seen = coverage >= settings.min_coverage
     winner = probabilities.argmax(axis=1) if len(table) else np.zeros(0, int)
     result = pd.DataFrame({"t": table["t"], "student": table["student"]})
@@ -186,8 +189,20 @@ def posterior(cues: pd.DataFrame, profile: Profile, settings: StateSettings, int
     for column, state in enumerate(states):
         result[f"p_{state.value}"] = np.where(seen, probabilities[:, column], np.nan).astype(np.float32)
     result["coverage"] = np.where(seen, coverage, 0.0).astype(np.float32)
-    result["why"] = pd.Series(_reasons(shown, weights, winner, used, seen), index=result.index, dtype=object)
+    way = _likeliest_way(of_ways, winner, ways, states)
+    result["why"] = pd.Series(_reasons(shown, weights, way, used, seen), index=result.index, dtype=object)
     return result
+
+
+def belongs(ways: Sequence[Way], states: Sequence[State]) -> np.ndarray:
+    """(w, k) 1 where a way is one of the state's."""
+    return np.array([[float(way.state is state) for state in states] for way in ways])
+
+
+def _likeliest_way(of_ways: np.ndarray, winner: np.ndarray, ways: Sequence[Way], states: Sequence[State]) -> np.ndarray:
+    """(n,) the way in which each row's winning state shows."""
+    own = belongs(ways, states).T[winner]
+    return np.where(own > 0, of_ways, -1.0).argmax(axis=1) if len(winner) else winner
 
 
 def evidence_coverage(table: pd.DataFrame, settings: StateSettings) -> np.ndarray:
@@ -203,11 +218,11 @@ def _reasons(
 ) -> list[str]:
     """The cues that spoke most for or against each second's state, with sign: ``+looks ahead, -mouth moving``.
 
-    What a cue says is its evidence for the winner less the mean of that for the other states; of a cue its clearest
-    sign is named.
+    What a cue says is its evidence for the winning way less the mean of that for the others; of a cue its clearest sign
+    is named.
     """
-    states = weights.shape[1]
-    others = (weights.sum(axis=1, keepdims=True) - weights) / max(states - 1, 1)
+    ways = weights.shape[1]
+    others = (weights.sum(axis=1, keepdims=True) - weights) / max(ways - 1, 1)
     said = shown * (weights - others).T[winner]
     words = [word for cue in cues for word in cue.words.values()]
     ends = np.cumsum([0, *(len(cue.words) for cue in cues)])

@@ -5,6 +5,7 @@ This is the only place that spells a state's name.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import Enum
 
 
@@ -35,6 +36,28 @@ UNSEEN = "unseen"
 INFERRED_EMOTION = frozenset({State.CONFUSED, State.BORED})
 """States that infer an inner state; inferring emotions in education is prohibited in some places
 (e.g. Regulation (EU) 2024/1689, the AI Act, Article 5(1)(f))."""
+
+
+class Way(str, Enum):
+    """How a state shows: each state's usual way, and where a state shows in two unlike ways the other one too."""
+
+    ATTENTIVE = State.ATTENTIVE.value
+    DISTRACTED = State.DISTRACTED.value
+    ON_PHONE = "on_phone"
+    CONFUSED = State.CONFUSED.value
+    BORED = State.BORED.value
+    DISCUSSING = State.DISCUSSING.value
+    TAKING_NOTES = State.TAKING_NOTES.value
+
+    @property
+    def state(self) -> State:
+        """What somebody is in who shows this."""
+        return State.DISTRACTED if self is Way.ON_PHONE else State(self.value)
+
+
+def ways_of(states: Sequence[State]) -> tuple[Way, ...]:
+    """All ways of these states, those of one state side by side."""
+    return tuple(way for state in states for way in Way if way.state is state)
 
 
 class Profile(str, Enum):

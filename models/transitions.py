@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from hmmlearn.base import BaseHMM
 
-from models.states import State
+from models.states import State, Way
 
 S = State
 
@@ -43,6 +43,9 @@ OPEN_MIND = 0.5
 """Share of a jump that goes anywhere alike. FineEdu's are school lessons under a teacher's eye, where sleep and yawns
 stand for boredom and nobody's confusion was annotated; another course may talk or tire more."""
 
+ON_PHONE_SHARE = 0.5
+"""Of those distracted, on the phone: FineEdu, "play phone" against "distracted", "look student", "eat" and "drink"."""
+
 
 def jumps(states: Sequence[State]) -> np.ndarray:
     """(k, k) where a student goes on leaving a state; rows sum to 1, the diagonal is 0."""
@@ -63,6 +66,32 @@ def chain(states: Sequence[State], dwell_s: Mapping[State, float]) -> tuple[np.n
     return start / start.sum(), moves
 
 
+def chain_of_ways(ways: Sequence[Way], dwell_s: Mapping[State, float]) -> tuple[np.ndarray, np.ndarray]:
+    """``chain`` of the ways (w,), (w, w): states last and follow as there.
+
+    A way is entered by its share of the state, and given up for another of it as often as the state is left. Somebody
+    who is on the phone stays on it, so that how few are is paid for once and not each second.
+    """
+    states = list(dict.fromkeys(way.state for way in ways))
+    of = np.array([states.index(way.state) for way in ways])
+    raw = np.array([_share(way) for way in ways])
+    same = of[:, None] == of
+    share = raw / (same * raw).sum(axis=1)
+    start, moves = chain(states, dwell_s)
+    kept = 1 - np.array([1 / dwell_s[state] for state in states])[of]
+    others = same & ~np.eye(len(ways), dtype=bool)
+    rest = (others * share).sum(axis=1)
+    switch = np.where(rest > 0, 1 - kept, 0.0)
+    within = np.diag(1 - switch) + switch[:, None] * others * share / np.where(rest > 0, rest, 1)[:, None]
+    return start[of] * share, np.where(same, kept[:, None] * within, moves[of][:, of] * share)
+
+
+def _share(way: Way) -> float:
+    if way.state is not S.DISTRACTED:
+        return 1.0
+    return ON_PHONE_SHARE if way is Way.ON_PHONE else 1 - ON_PHONE_SHARE
+
+
 class _Chain(BaseHMM):
     """hmmlearn's chain over log-likelihoods computed elsewhere (its documented way to plug in other emissions)."""
 
@@ -71,25 +100,25 @@ class _Chain(BaseHMM):
 
 
 def smooth(
-    log_likelihood: np.ndarray, lengths: np.ndarray, states: Sequence[State], dwell_s: Mapping[State, float]
+    log_likelihood: np.ndarray, lengths: np.ndarray, ways: Sequence[Way], dwell_s: Mapping[State, float]
 ) -> np.ndarray:
-    """Posterior (n, k) of each second given the whole lecture of its student (forward-backward).
+    """Posterior (n, w) of each second given the whole lecture of its student (forward-backward).
 
     Args:
-        log_likelihood: (n, k) of each second's evidence, one student after another.
+        log_likelihood: (n, w) of each second's evidence, one student after another.
         lengths: seconds of each student.
-        states: of the columns.
-        dwell_s: s each lasts.
+        ways: of the columns.
+        dwell_s: s each state lasts.
     """
     if not len(log_likelihood):
         return np.zeros_like(log_likelihood)
-    model = _Chain(n_components=len(states))
-    model.startprob_, model.transmat_ = chain(states, dwell_s)
+    model = _Chain(n_components=len(ways))
+    model.startprob_, model.transmat_ = chain_of_ways(ways, dwell_s)
     return model.predict_proba(log_likelihood, lengths)
 
 
-def alone(log_likelihood: np.ndarray, states: Sequence[State], dwell_s: Mapping[State, float]) -> np.ndarray:
-    """Posterior (n, k) of each second by its own evidence and the shares of the states only."""
-    score = log_likelihood + np.log(chain(states, dwell_s)[0])
+def alone(log_likelihood: np.ndarray, ways: Sequence[Way], dwell_s: Mapping[State, float]) -> np.ndarray:
+    """Posterior (n, w) of each second by its own evidence and the shares of the ways only."""
+    score = log_likelihood + np.log(chain_of_ways(ways, dwell_s)[0])
     score = np.exp(score - score.max(axis=1, keepdims=True, initial=-np.inf))
     return score / score.sum(axis=1, keepdims=True)

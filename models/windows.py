@@ -38,10 +38,11 @@ CUES = {
     "raise_hand": Cue(0.25, "", "arm raised"),
 }
 """motion in body heights/s; rise and shift in body heights from the student's median place; size and spread in natural
-logarithm of the box's height and width over their medians; angles in degrees; behaviours 0 to 1."""
+logarithm of the box's height and width over their medians; angles in degrees; behaviours 0 to 1. A raised arm is the
+higher of what the classifier says and what the body's keypoints show."""
 
 PLACE_COLUMNS = ("student", "t", "motion", "x", "y", "height")
-OPTIONAL_COLUMNS = ("width", "yaw", "pitch", "roll", "behaviour_stand", "behaviour_raise_hand")
+OPTIONAL_COLUMNS = ("width", "yaw", "pitch", "roll", "behaviour_stand", "behaviour_raise_hand", "hand_raised")
 
 CLASS_OF = 5
 """Students seen in a second from which on their median says what the class does."""
@@ -73,7 +74,7 @@ def departures(places: pd.DataFrame) -> Departures:
     Args:
         places: one row per student and second with ``PLACE_COLUMNS``, and of ``OPTIONAL_COLUMNS`` those that are known:
             ``t`` (whole s), ``x``, ``y`` (px, middle of the head), ``height``, ``width`` (px, box), angles (deg),
-            behaviours (0 to 1). Anything not finite counts as not seen.
+            behaviours and hands (0 to 1). Anything not finite counts as not seen.
     """
     rows = places[[*PLACE_COLUMNS, *(column for column in OPTIONAL_COLUMNS if column in places)]].astype(float)
     rows = rows.where(np.isfinite(rows))
@@ -116,7 +117,9 @@ def _deviations(own: pd.DataFrame) -> np.ndarray:
             "size": np.log(own["height"]),
             "spread": np.log(own["width"].where(own["width"] > 0)) if "width" in own else nothing,
             **{name: own.get(name, nothing) for name in ("yaw", "pitch", "roll")},
-            **{name: own.get(f"behaviour_{name}", nothing) for name in ("stand", "raise_hand")},
+            "stand": own.get("behaviour_stand", nothing),
+            # either may miss an arm: keypoints are read now and then, the classifier knows arms of its own rooms
+            "raise_hand": np.fmax(own.get("behaviour_raise_hand", nothing), own.get("hand_raised", nothing)),
         }
     )[list(CUES)]
     floor = pd.Series({name: cue.floor for name, cue in CUES.items()})

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from consent.given import NotPlain, parse_json, read_text
 from consent.policy import CoverPolicy
 from pipeline.camera_path import EYE, CameraPath
 from pipeline.find_faces import FaceFinder, FindSettings, Found
@@ -254,12 +255,12 @@ def read_audit(session: Session) -> Audit | None:
     Raises:
         SessionError: ``audit.json`` is damaged.
     """
-    path = session.folder / AUDIT
+    path = session.part(AUDIT)
     try:
-        return Audit.model_validate_json(path.read_text(encoding="utf-8"))
+        return Audit.model_validate(parse_json(read_text(path)))
     except FileNotFoundError:
         return None
-    except (OSError, UnicodeDecodeError, ValidationError):
+    except (OSError, UnicodeDecodeError, NotPlain, ValidationError):
         raise SessionError(f"{path}: cannot be read; delete it and check again with: engage audit") from None
 
 

@@ -1,104 +1,83 @@
-"""``corrections.csv`` of a session: spans that an instructor confirmed or corrected (docs/session.md)."""
+"""``corrections.csv`` of a session: spans that instructors confirmed or corrected (docs/session.md)."""
 
 from __future__ import annotations
 
-import csv
-import math
-from collections.abc import Sequence
-
 import pandas as pd
 
-from models.states import Profile, State
-from models.training.states import Lesson
-from pipeline.analyse import interval_s
-from pipeline.cues import seconds
+from consent.given import quoted
+from models.states import State
 from pipeline.errors import InputError
+from pipeline.notes import Line, change, now, read_lines, reviewer_name, seconds, span_of
 from pipeline.session import CORRECTIONS, Session
-from pipeline.settings import settings_on_record
 
-COLUMNS = ("start", "end", "student", "state")
+NEEDED = ("start", "end", "student", "state")
+COLUMNS = (*NEEDED, "reviewer", "at")
 
 
 def read_corrections(session: Session) -> pd.DataFrame:
     """The spans of a session, in the order of the file: of two that overlap the later one is meant.
 
     Returns:
-        ``start``, ``end`` (s), ``student`` (number), ``state`` (name); no rows where there is no such file.
+        ``start``, ``end`` (s), ``student`` (number), ``state`` (name), ``reviewer`` (empty where nobody is
+        named), ``at`` (ISO 8601, empty where not known); no rows where there is no such file.
 
     Raises:
         InputError: the file cannot be read, or a line is not valid.
     """
-    path = session.folder / CORRECTIONS
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            lines = list(csv.DictReader(file))
-    except FileNotFoundError:
-        return pd.DataFrame(columns=list(COLUMNS))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        reason = getattr(error, "strerror", None) or "not a CSV text file"
-        raise InputError(f"{path}: cannot be read ({reason}); write it again from the dashboard") from None
+    path = session.part(CORRECTIONS)
     rows = []
-    for number, line in enumerate(lines, start=2):
-        missing = [name for name in COLUMNS if not line.get(name)]
-        if missing:
-            raise InputError(f"{path} line {number}: no {missing[0]}; give {', '.join(COLUMNS)}")
-        try:
-            start, end, student = float(line["start"]), float(line["end"]), int(line["student"])
-        except ValueError:
-            raise InputError(f"{path} line {number}: start, end and student must be numbers; mend the line") from None
-        if not (math.isfinite(start) and math.isfinite(end) and 0 <= start < end):
-            raise InputError(f"{path} line {number}: {start:g} to {end:g} s is no span; let it end after it starts")
+    for number, line in read_lines(path, NEEDED):
+        span = span_of(path, number, line)
         if line["state"] not in {state.value for state in State}:
             known = ", ".join(state.value for state in State)
-            raise InputError(f"{path} line {number}: {line['state']!r} is not a state; choose from {known}")
-        rows.append((start, end, student, line["state"]))
+            raise InputError(f"{path} line {number}: {quoted(line['state'])} is not a state; choose from {known}")
+        rows.append((*span, line["state"], line.get("reviewer") or "", line.get("at") or ""))
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
-def one_profile(sessions: Sequence[Session]) -> Profile:
-    """The profile all sessions were made under.
+def correct(session: Session, start: float, end: float, student: int, state: str, reviewer: str) -> None:
+    """Write what a reviewer says a student did in a span.
+
+    Args:
+        session: of the student.
+        start: s.
+        end: s.
+        student: number.
+        state: name, of the session's profile.
+        reviewer: name or initials.
 
     Raises:
-        InputError: they differ, so that inner states would be learned from those that infer none.
+        InputError: no such span, student or state, the reviewer has no name, or the file cannot be read.
+        SessionError: see ``pipeline.notes.change``.
     """
-    first = sessions[0].manifest.profile
-    for session in sessions:
-        if session.manifest.profile is not first:
-            raise InputError(
-                f"{session.id}: made under profile {session.manifest.profile.value}, {sessions[0].id} under"
-                f" {first.value}; train on sessions of one profile"
-            )
-    return first
-
-
-def lessons_of(sessions: Sequence[Session]) -> list[Lesson]:
-    """What training needs of each session that has corrections.
-
-    Raises:
-        InputError: none has any, a span's state is not of the session's profile, or its student is not there.
-        SessionError: a session's table cannot be read.
-    """
-    lessons = []
-    for session in sessions:
-        spans = read_corrections(session)
-        if spans.empty:
-            continue
-        manifest, observations = session.manifest, session.observations
-        for span in spans.itertuples():
-            if span.state not in session.state_names:
-                raise InputError(
-                    f"{session.id}: {CORRECTIONS} names {span.state}, which profile {manifest.profile.value} does not"
-                    " allow; remove the line"
-                )
-            if span.student not in set(observations["student"]):
-                raise InputError(f"{session.id}: {CORRECTIONS} names student {span.student}, who is not in it")
-        settings = settings_on_record(manifest.config, manifest.profile)
-        interval = interval_s(settings, manifest.fps)
-        cues = seconds(observations, manifest.duration, interval, settings.cues)
-        lessons.append(Lesson(session.id, cues, spans, interval))
-    if not lessons:
+    if not 0 <= start < end <= session.manifest.duration + 1:
+        raise InputError(f"{session.id}: {start:g} to {end:g} s is no span of it; choose one on the timeline")
+    if state not in session.state_names:
         raise InputError(
-            f"no {CORRECTIONS} in {', '.join(session.id for session in sessions)}; confirm or correct states in the"
-            " dashboard first"
+            f"{session.id}: {state!r} is no state of profile {session.manifest.profile.value}; choose from"
+            f" {', '.join(session.state_names)}"
         )
-    return lessons
+    if session.states_of([student]).empty:
+        raise InputError(f"{session.id}: student {student} is not in it")
+    span = (seconds(start), seconds(end), str(student))
+    line: Line = dict(zip(COLUMNS, (*span, state, reviewer_name(reviewer), now()), strict=True))
+    change(session, CORRECTIONS, COLUMNS, lambda lines: lines.append(line))
+
+
+def take_back(session: Session, reviewer: str) -> Line | None:
+    """Remove the last line of a reviewer; it, or ``None`` where there is none.
+
+    Raises:
+        InputError: the reviewer has no name, or the file cannot be read.
+        SessionError: see ``pipeline.notes.change``.
+    """
+    name = reviewer_name(reviewer)
+    taken: list[Line] = []
+
+    def rewrite(lines: list[Line]) -> None:
+        mine = [place for place, line in enumerate(lines) if line.get("reviewer") == name]
+        if mine:
+            taken.append(lines.pop(mine[-1]))
+
+    change(session, CORRECTIONS, COLUMNS, rewrite)
+    return taken[0] if taken else None

@@ -6,8 +6,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 MIN_HEAD_PX = {"eye_open": 36, "mouth_open": 28, "brow_furrow": 36, "gaze_x": 48, "gaze_y": 48}
 """Head height in px below which a reading of the face is not trusted and becomes NaN. On rendered heads scaled to sizes
-from 20 to 90 px, shut eyes are told from open ones with an AUC of 0.68 at 28 px and 0.81 at 36, an open mouth with 0.78
-at 20 px and 0.82 at 28, a furrowed brow with 0.53 at 28 px and 0.64 at 36. An iris of a head of 48 px is 2 px wide."""
+from 20 to 90 px (``benchmarks/cue_sizes.py``), shut eyes are told from open ones with an AUC of 0.70 at 28 px and 0.78
+at 36, an open mouth with 0.85 at 28, a furrowed brow with 0.55 at 28 px and 0.60 at 36; at 20 px faces are hardly
+found. An iris of a head of 48 px is 2 px wide."""
 
 
 class CueSettings(BaseModel):

@@ -45,7 +45,8 @@ def eye_windows(seen: pd.DataFrame, grid: pd.MultiIndex, interval_s: float, wind
     shut = (eye <= EYE_SHUT).where(eye.notna())
     apart = (seen["student"] != seen["student"].shift()) | (seen["t"].diff() > 2.5 * interval_s)
     run = (apart | (shut != shut.shift()) | shut.isna()).cumsum()
-    length = seen.groupby(run)["t"].transform(lambda t: t.iloc[-1] - t.iloc[0]) + interval_s
+    times = seen.groupby(run)["t"]
+    length = times.transform("last") - times.transform("first") + interval_s
     slow = (shut == 1) & (length >= BLINK_S - 1e-6)
     # a blink lies between two readings of the open eye
     last_of_run = run != run.shift(-1)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
 
@@ -19,6 +22,9 @@ OVER_DESK = (10.0, 25.0)
 """Deg below ahead: not bowed, and bowed over the desk; a notebook lies 35 to 50 deg down, the eyes take 5 to 10."""
 WRITES = (0.01, 0.06)
 """Share of the desk region that moves: noise, and a hand that writes (a hand is a tenth of the region)."""
+
+ROWS_AT_ONCE = 100_000
+"""Rows of which cues are made at once: a student of three hours has half as many; more would only take memory."""
 
 __all__ = ["CueSettings", "add_motion", "seconds"]
 
@@ -54,46 +60,90 @@ def seconds(observations: pd.DataFrame, duration_s: float, interval_s: float, se
     Returns:
         rows of ``models.state_model.CUE_COLUMNS`` plus the detector's ``behaviour_<name>``.
     """
-    students = np.sort(observations["student"].unique())
     count = max(1, int(np.ceil(duration_s - 1e-6)))
-    grid = pd.MultiIndex.from_product([students, np.arange(count)], names=["student", "second"])
-    frames = _believed(observations[observations["observed"]].sort_values(["student", "t"], kind="stable"))
-    seen = _by_second(frames, interval_s, count)
-    behaviours = [column for column in seen if column.startswith(BEHAVIOUR_PREFIX)]
-    groups = seen.groupby(["student", "second"])
-    mean = groups[[*HEAD_POSE, *FACE_CUES, "motion", "head_px", *EXTRA_COLUMNS, *behaviours]].mean()
-    mean["mouth_motion"] = groups["mouth_open"].std(ddof=0).where(groups["mouth_open"].count() >= 3)
-    length_s = np.minimum(1.0, duration_s - mean.index.get_level_values("second"))  # the last second may be a part
-    expected = np.maximum(1.0, length_s / interval_s)
-    mean["body"] = (groups.size() / expected).clip(upper=1)
-    mean["face"] = (groups["yaw"].count() / expected).clip(upper=1)
-    places = seen.assign(middle=(seen["x1"] + seen["x2"]) / 2, height=seen["y2"] - seen["y1"])
-    mean[["middle", "top", "height"]] = places.groupby(["student", "second"])[["middle", "y1", "height"]].mean()
-    mean["head_y"] = groups["head_y"].mean()
-    table = mean.reindex(grid).reset_index()
-    table[["body", "face"]] = table[["body", "face"]].fillna(0.0)
-    usually = seen.groupby("student")["yaw"].apply(lambda yaw: yaw.notna().mean()).astype(float)
-    table["usually_seen"] = table["student"].map(usually)
     enough = min(settings.baseline_s, duration_s / 2) / interval_s  # in a short clip even half of it has to do
-    forward, class_forward = forward_directions(seen, settings, enough)
+    parts = [_Part.of(rows, count, duration_s, interval_s, enough) for rows in _some_students(observations)]
+    table = pd.concat([part.mean for part in parts], ignore_index=True)
+    usual = pd.concat([part.usual for part in parts])
+    behaviours = [column for column in table if column.startswith(BEHAVIOUR_PREFIX)]
+    table["usually_seen"] = table["student"].map(usual["seen"])
+    angles = pd.concat([part.angles for part in parts], ignore_index=True)
+    forward, class_forward = forward_directions(angles, settings, enough)
     for column in HEAD_POSE:
         table[f"{column}_class"] = table[column] - class_forward[column]
         table[column] = table[column] - table["student"].map(forward[column])
     table["yaw"] = table["yaw"] - table["second"].map(common_turn(table, settings))
     for column, own in (("eye_open", "eye_own"), ("mouth_open", "mouth_own"), ("brow_furrow", "brow")):
-        table[own] = table[column] - table["student"].map(_usual(seen, column, enough))
-    table["slump"] = (table["head_y"] - table["student"].map(_usual(seen, "head_y", enough))) / table["head_px"]
-    relative = frames.assign(
-        second=np.minimum(frames["t"].to_numpy().astype(int), count - 1),
-        pitch=frames["pitch"] - frames["student"].map(forward["pitch"]),
-    )
-    eyes = eye_windows(relative, grid, interval_s, settings.perclos_s)
-    mouth = mouth_windows(relative, grid, interval_s)
-    table = pd.concat([table, eyes.reset_index(drop=True), mouth.reset_index(drop=True)], axis=1)
+        table[own] = table[column] - table["student"].map(usual[column])
+    table["slump"] = (table["head_y"] - table["student"].map(usual["head_y"])) / table["head_px"]
+    windows = [part.windows(forward["pitch"], interval_s, settings.perclos_s) for part in parts]
+    table = pd.concat([table, pd.concat(windows, ignore_index=True)], axis=1)
+    del parts, windows, angles
     table["still_s"] = still_seconds(table["motion"], table["student"], settings.still_motion)
     table["mutual"] = mutual_facing(table, settings)
     table = table.assign(**_joint(table), t=table["second"].astype(float))
     return table[[*CUE_COLUMNS, *behaviours]]
+
+
+def _some_students(observations: pd.DataFrame) -> Iterator[pd.DataFrame]:
+    """The rows of a few students at a time, about ``ROWS_AT_ONCE``; at least one part, which may be empty."""
+    students, rows = np.unique(observations["student"].to_numpy(), return_counts=True)
+    part = (np.cumsum(rows) - rows) // ROWS_AT_ONCE
+    for number in np.unique(part) if len(part) else [0]:
+        yield observations[observations["student"].isin(students[part == number])]
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What is made of some students alone; the rows themselves are not kept.
+
+    Attributes:
+        mean: a row per student and second.
+        usual: by student, medians of readings, and ``seen``, the share of the rows in which the head was read.
+        angles: of the head, a row per frame and second it speaks for.
+        readings: of each frame, the little that is needed once more when all students are known.
+        grid: (student, second) of ``mean``.
+    """
+
+    mean: pd.DataFrame
+    usual: pd.DataFrame
+    angles: pd.DataFrame
+    readings: pd.DataFrame
+    grid: pd.MultiIndex
+
+    @classmethod
+    def of(cls, rows: pd.DataFrame, count: int, duration_s: float, interval_s: float, enough: float) -> _Part:
+        grid = pd.MultiIndex.from_product(
+            [np.sort(rows["student"].unique()), np.arange(count)], names=["student", "second"]
+        )
+        frames = _believed(rows[rows["observed"]].sort_values(["student", "t"], kind="stable"))
+        seen = _by_second(frames, interval_s, count)
+        behaviours = [column for column in seen if column.startswith(BEHAVIOUR_PREFIX)]
+        groups = seen.groupby(["student", "second"])
+        mean = groups[[*HEAD_POSE, *FACE_CUES, "motion", "head_px", *EXTRA_COLUMNS, *behaviours]].mean()
+        mean["mouth_motion"] = groups["mouth_open"].std(ddof=0).where(groups["mouth_open"].count() >= 3)
+        length_s = np.minimum(1.0, duration_s - mean.index.get_level_values("second"))  # the last second may be a part
+        expected = np.maximum(1.0, length_s / interval_s)
+        mean["body"] = (groups.size() / expected).clip(upper=1)
+        mean["face"] = (groups["yaw"].count() / expected).clip(upper=1)
+        places = seen.assign(middle=(seen["x1"] + seen["x2"]) / 2, height=seen["y2"] - seen["y1"])
+        mean[["middle", "top", "height"]] = places.groupby(["student", "second"])[["middle", "y1", "height"]].mean()
+        mean["head_y"] = groups["head_y"].mean()
+        table = mean.reindex(grid).reset_index()
+        table[["body", "face"]] = table[["body", "face"]].fillna(0.0)
+        usual = {name: _usual(seen, name, enough) for name in ("eye_open", "mouth_open", "brow_furrow", "head_y")}
+        usual["seen"] = seen.groupby("student")["yaw"].apply(lambda yaw: yaw.notna().mean()).astype(float)
+        second = np.minimum(frames["t"].to_numpy().astype(int), count - 1)
+        readings = frames[["student", "t", "pitch", "eye_open", "mouth_open"]].assign(second=second)
+        return cls(table, pd.DataFrame(usual), seen[["student", *HEAD_POSE]], readings, grid)
+
+    def windows(self, forward_pitch: pd.Series, interval_s: float, perclos_s: float) -> pd.DataFrame:
+        """Cues over several seconds, in the order of ``mean``."""
+        pitch = self.readings["pitch"] - self.readings["student"].map(forward_pitch)
+        relative = self.readings.assign(pitch=pitch)
+        eyes = eye_windows(relative, self.grid, interval_s, perclos_s)
+        mouth = mouth_windows(relative, self.grid, interval_s)
+        return pd.concat([eyes.reset_index(drop=True), mouth.reset_index(drop=True)], axis=1)
 
 
 def _believed(seen: pd.DataFrame) -> pd.DataFrame:

@@ -7,14 +7,16 @@ import math
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import av
 import numpy as np
+from av.audio.stream import AudioStream
 from av.container import InputContainer
-from av.error import FFmpegError, InvalidDataError
+from av.error import ArgumentError, ExitError, FFmpegError, InvalidDataError
 from av.sidedata.sidedata import Type as SideDataType
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
@@ -24,7 +26,19 @@ from numpy.typing import NDArray
 from pipeline.errors import VideoError
 
 PLAUSIBLE_FPS = 240.0  # browsers' recorders write no rate, and the demuxer then guesses 1000 fps
+LEAST_FPS, MOST_FPS = 1e-3, 1000.0  # what timestamps may tell: a picture every quarter of an hour, a slow-motion camera
 FALLBACK_FPS = 25.0
+MOST_SIDE_PX, MOST_PIXELS = 8192, 8192 * 4320
+"""Of one picture: 8K and DCI 8K pass. A file of a few bytes can declare any size, and memory is taken for it."""
+MOST_STREAMS = 64
+READ_TIMEOUT_S = 25.0
+"""For opening a file, and for each read from it: a broken index can send a demuxer in circles."""
+FORMATS = (
+    "3gp,aac,ac3,aiff,apng,asf,av1,avi,caf,dirac,dnxhd,dv,flac,flv,gif,gxf,h261,h263,h264,hevc,ivf,live_flv,m4a,m4v,"
+    "matroska,mjpeg,mov,mp3,mp4,mpeg,mpegts,mpegvideo,mxf,nsv,nut,obu,ogg,rm,vc1,vvc,wav,webm,wtv,yuv4mpegpipe"
+)
+"""Kinds of files that are read. The library knows many more, among them lists and scripts that make it open other
+files and addresses (HLS, DASH, concat, SDP, numbered pictures): a lecture is one file, whatever its name ends in."""
 ATTACHED_PICTURE = 0x400  # AV_DISPOSITION_ATTACHED_PIC, libavformat/avformat.h
 SWS_MATRIX = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9, 10: 9}
 """ISO/IEC 23091-2 matrix coefficients, as a frame is tagged -> SWS_CS_* of libswscale/swscale.h."""
@@ -56,7 +70,19 @@ class Picture:
         # Untagged video is BT.709 from 720 lines up and BT.601 below, as players assume.
         untagged = Colorspace.ITU709 if frame.height >= 720 else Colorspace.ITU601
         full = frame.color_range == ColorRange.JPEG or frame.format.name.startswith(("yuvj", "gray", "pal"))
-        picture = self._reformatter.reformat(
+        try:
+            image: NDArray[Any] = self._reformatted(frame, untagged, full).to_ndarray()
+        except (FFmpegError, ValueError) as error:
+            raise VideoError(
+                f"its pictures of {frame.width} × {frame.height} px in the format {frame.format.name} cannot be"
+                " converted; export the recording as MP4 or MKV"
+            ) from error
+        if self._mirrored:
+            image = image[:, ::-1]
+        return np.ascontiguousarray(np.rot90(image, -self.rotation // 90))
+
+    def _reformatted(self, frame: VideoFrame, untagged: int, full: bool) -> VideoFrame:
+        return self._reformatter.reformat(
             frame,
             width=self._stored[0],
             height=self._stored[1],
@@ -66,10 +92,6 @@ class Picture:
             src_color_range=ColorRange.JPEG if full or frame.format.is_rgb else ColorRange.MPEG,
             dst_color_range=ColorRange.JPEG,
         )
-        image: NDArray[Any] = picture.to_ndarray()
-        if self._mirrored:
-            image = image[:, ::-1]
-        return np.ascontiguousarray(np.rot90(image, -self.rotation // 90))
 
 
 def _orientation(frame: VideoFrame) -> tuple[int, bool]:
@@ -79,12 +101,45 @@ def _orientation(frame: VideoFrame) -> tuple[int, bool]:
     """
     side_data: Any = frame.side_data  # its stubs ask for a name, all versions take the type
     data = side_data.get(SideDataType.DISPLAYMATRIX)
-    if data is None:
+    if data is None or len(bytes(data)) != 36:
         return 0, False
     a, b, _, c, d, *_ = struct.unpack("=9i", bytes(data))
     mirrored = a * d - b * c < 0
     turn = math.degrees(math.atan2(-b, -a) if mirrored else math.atan2(b, a))
     return round(turn / 90) % 4 * 90, mirrored
+
+
+def open_file(path: Path) -> InputContainer:
+    """The file, of a kind that is read here, with limits on what it may ask for; nothing else is opened for it.
+
+    Raises:
+        VideoError: with the reason in words.
+    """
+    most_looked_at = 4 * MOST_PIXELS  # larger than what is read, so that the size can be told
+    limits = {"format_whitelist": FORMATS, "protocol_whitelist": "file", "max_pixels": str(most_looked_at)}
+    try:
+        # absolute: a colon in the name is not a protocol; titles and the like need not be UTF-8
+        return av.open(
+            str(path.absolute()), options=limits, metadata_errors="replace", timeout=(READ_TIMEOUT_S, READ_TIMEOUT_S)
+        )
+    except (FFmpegError, ValueError) as error:
+        if isinstance(error, InvalidDataError) and _mp4_without_index(path):
+            raise VideoError(
+                f"{path.name}: the file is incomplete (its index is missing); export or copy the recording again"
+            ) from error
+        raise VideoError(
+            f"{path.name}: not a readable video ({_reason(error)}); export the recording as MP4 or MKV"
+        ) from error
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, ExitError):
+        return f"nothing came of it for {READ_TIMEOUT_S:g} s"
+    if isinstance(error, ArgumentError):  # also what is not in FORMATS
+        return "a kind of file that is not read here"
+    if isinstance(error, MemoryError):
+        return "it asks for too much memory"
+    return str(getattr(error, "strerror", None) or "its description is damaged").lower()
 
 
 @contextlib.contextmanager
@@ -100,23 +155,39 @@ def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
         raise VideoError(f"{path}: no such file; check the path")
     if path.stat().st_size == 0:
         raise VideoError(f"{path.name}: the file is empty (0 bytes); export or copy the recording again")
-    try:
-        container = av.open(str(path.absolute()))  # absolute: a colon in the name is not a protocol
-    except FFmpegError as error:
-        if isinstance(error, InvalidDataError) and _mp4_without_index(path):
-            raise VideoError(
-                f"{path.name}: the file is incomplete (its index is missing); export or copy the recording again"
-            ) from error
-        reason = (error.strerror or "unknown").lower()
-        raise VideoError(f"{path.name}: not a readable video ({reason}); export the recording as MP4 or MKV") from error
+    container = open_file(path)
     with container:
+        if len(container.streams) > MOST_STREAMS:
+            raise VideoError(
+                f"{path.name}: holds {len(container.streams)} streams, more than {MOST_STREAMS}; export the one with"
+                " the room as MP4 or MKV"
+            )
         streams = [stream for stream in container.streams.video if stream.codec_context and not _is_cover(stream)]
         if not streams:
             kinds = ", ".join(sorted({_kind(stream) for stream in container.streams})) or "nothing"
             raise VideoError(f"{path.name}: no video stream (found: {kinds}); export the recording as MP4 or MKV")
         stream = max(streams, key=lambda stream: stream.width * stream.height)
+        check_size(path, stream.width, stream.height)
+        stream.codec_context.options = {"max_pixels": str(MOST_PIXELS)}  # the pictures may be others than declared
         stream.thread_type = "AUTO"
         yield container, stream
+
+
+def check_size(path: Path, width: int, height: int) -> None:
+    """Refuse pictures for which a frame would take hundreds of megabytes.
+
+    Raises:
+        VideoError: they are.
+    """
+    if max(width, height) > MOST_SIDE_PX or width * height > MOST_PIXELS:
+        raise VideoError(
+            f"{path.name}: its pictures of {width} × {height} px are too large; export it with at most 8192 × 4320 px"
+        )
+
+
+def sound_of(container: InputContainer) -> AudioStream | None:
+    """The first sound track in a format that is known here, if there is one."""
+    return next((stream for stream in container.streams.audio if stream.codec_context), None)
 
 
 def _is_cover(stream: Any) -> bool:
@@ -172,7 +243,7 @@ def decoded(container: InputContainer, stream: VideoStream, damage: Damage) -> I
             continue
         try:
             frames = packet.decode()
-        except (InvalidDataError, EOFError):
+        except FFmpegError:  # whatever one packet holds: unknown features, impossible sizes, noise
             damage.places += 1
             continue
         for frame in frames:
@@ -197,11 +268,22 @@ def mean_fps(path: Path, stream: VideoStream, duration: float | None) -> float:
     ``duration`` is that of the whole stream in seconds, if known.
     """
     rate = stream.average_rate or stream.guessed_rate
-    if rate and rate <= PLAUSIBLE_FPS:
+    if rate and LEAST_FPS <= rate <= PLAUSIBLE_FPS:
         return float(rate)
-    if stream.frames > 1 and duration:
+    if stream.frames > 1 and duration and LEAST_FPS <= stream.frames / duration <= MOST_FPS:
         return stream.frames / duration
     with opened(path) as (container, fresh):
-        times = [p.pts * p.time_base for p in islice(container.demux(fresh), 300) if p.pts is not None]
+        times = _first_times(container, fresh)
     span = float(max(times) - min(times)) if times else 0.0
-    return (len(times) - 1) / span if span > 0 else FALLBACK_FPS
+    told = (len(times) - 1) / span if span > 0 else 0.0
+    return told if LEAST_FPS <= told <= MOST_FPS else FALLBACK_FPS
+
+
+def _first_times(container: InputContainer, stream: VideoStream) -> list[Fraction]:
+    """Presentation times (s) of the first packets, as far as the file can be read."""
+    times = []
+    with contextlib.suppress(FFmpegError):
+        for packet in islice(container.demux(stream), 300):
+            if packet.pts is not None:
+                times.append(packet.pts * packet.time_base)
+    return times

@@ -48,9 +48,8 @@ class DeskMotion:
             heads_xyxy: (n, 4) px, NaN where unknown.
             view: where the camera looks in this picture.
         """
-        grey = cv2.cvtColor(image_bgr, cv2.COLOR_BGR2GRAY)
-        before, self._before = self._before, grey
-        from_before, self._seen_from = self._seen_from, view
+        before, from_before = self._before, self._seen_from
+        grey = self.remember(image_bgr, view)
         moved = np.full(len(heads_xyxy), np.nan)
         if before is None or before.shape != grey.shape or from_before.scene != view.scene:
             return moved
@@ -71,6 +70,11 @@ class DeskMotion:
             )
             moved[row] = np.mean(cv2.absdiff(now, then) >= self.settings.change)
         return moved
+
+    def remember(self, image_bgr: np.ndarray, view: View = STILL) -> np.ndarray:
+        """Take ``image_bgr`` for the frame before; returns it in grey."""
+        self._before, self._seen_from = cv2.cvtColor(image_bgr, cv2.COLOR_BGR2GRAY), view
+        return self._before
 
 
 def desk_regions(heads_xyxy: np.ndarray) -> np.ndarray:

@@ -20,6 +20,7 @@ from av.video.frame import PictureType, VideoFrame
 from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 from numpy.typing import NDArray
 
+from pipeline.decode import open_file, sound_of
 from pipeline.errors import VideoError
 from pipeline.video import Frame, VideoInfo
 
@@ -182,13 +183,16 @@ class VideoWriter:
 
 
 class _Audio:
-    """The first sound track of a file as packets of ``output``, in time order, with 0 s at ``start``."""
+    """The first readable sound track of a file as packets of ``output``, in time order, with 0 s at ``start``."""
 
     def __init__(self, source: Path, output: OutputContainer, start: Fraction) -> None:
         self._output = output
         self._start = start
-        self._input: InputContainer = av.open(str(source.absolute()))
-        self._from: AudioStream = self._input.streams.audio[0]
+        self._input: InputContainer = open_file(source)
+        sound = sound_of(self._input)
+        if sound is None:
+            raise VideoError(f"{source.name}: its sound cannot be read; leave --keep-audio out")
+        self._from: AudioStream = sound
         codec = self._from.codec_context
         if codec.name in COPIED_AUDIO:
             self._to: AudioStream = output.add_stream_from_template(self._from)

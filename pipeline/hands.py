@@ -6,6 +6,8 @@ everything else about a student together; therefore a few students are read in e
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -100,6 +102,19 @@ class HandReader:
             believed = belongs(reading, heads_xyxy[rows]) & (reading.present >= self.settings.min_present)
             cues[rows] = np.where(believed[:, None], hand_cues(reading, heads_xyxy[rows]), np.nan)
         return cues
+
+    def state(self) -> dict[str, np.ndarray]:
+        """What is remembered, as arrays; ``restore`` takes it back."""
+        return {
+            "tracks": np.array(list(self._last), np.int64),
+            "turns": np.array(list(self._last.values()), np.int64),
+            "turn": np.array(self._turn),
+        }
+
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
+        """Remember what another reader did when it gave its ``state``."""
+        self._last = dict(zip(state["tracks"].tolist(), state["turns"].tolist(), strict=True))
+        self._turn = int(state["turn"])
 
 
 def body_region(head_xyxy: np.ndarray) -> tuple[float, float, float]:

@@ -6,14 +6,16 @@ faces found teach about a student is used where none is found, and the head netw
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field
 
-from models.head import CROP_HEADS, INPUT_PX, HeadModel
+from models.head import CROP_HEADS, INPUT_PX, WEIGHTS, HeadModel
 from pipeline.session import BOX, HEAD_BOX
 
 HEAD_ASPECT = 0.8
@@ -44,6 +46,9 @@ class HeadSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    weights: str | None = Field(
+        None, description="file of the head network, as engage train head writes it; none: the one that ships"
+    )
     min_head_px: float = Field(16, ge=8, description="head height in px below which a head's direction is not read")
     max_doubt_deg: float = Field(
         30.0, gt=0, description="deg of error the network expects of yaw or pitch, above which it is not believed"
@@ -74,7 +79,7 @@ class HeadReader:
 
     def __init__(self, settings: HeadSettings, device: str = "cpu") -> None:
         self.settings = settings
-        self._model = HeadModel(device=device)
+        self._model = HeadModel(Path(settings.weights) if settings.weights else WEIGHTS, device)
         self._places: dict[int, np.ndarray] = {}
         self._class_place = np.array(PRIOR)
         self._sightings = 0
@@ -104,7 +109,7 @@ class HeadReader:
         blind = np.flatnonzero(~found)
         for _ in range(LOOKS if len(blind) else 0):
             moved = self._model.read(crop_heads(image_bgr, heads[blind])).moved
-            heads[blind] = _moved(heads[blind], moved)
+            heads[blind] = moved_heads(heads[blind], moved)
         reading = self._model.read(crop_heads(image_bgr, heads))
         pose, supported = combine(reading.pose_deg, reading.doubt_deg, landmarks_deg)
         sure = supported | (reading.doubt_deg[:, :2].max(axis=1, initial=0.0) <= self.settings.max_doubt_deg)
@@ -113,6 +118,21 @@ class HeadReader:
             np.where((found | sure)[:, None], heads, np.nan),
             np.where(sure[:, None], pose, np.nan),
         )
+
+    def state(self) -> dict[str, np.ndarray]:
+        """What is remembered, as arrays; ``restore`` takes it back."""
+        return {
+            "tracks": np.array(list(self._places), np.int64),
+            "places": np.array(list(self._places.values()), float).reshape(-1, 4),
+            "class_place": self._class_place,
+            "sightings": np.array(self._sightings),
+        }
+
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
+        """Remember what another reader did when it gave its ``state``."""
+        self._places = dict(zip(state["tracks"].tolist(), state["places"], strict=True))
+        self._class_place = state["class_place"]
+        self._sightings = int(state["sightings"])
 
     def _remember(self, track: int, place: np.ndarray) -> None:
         past = self._places.get(track, place)
@@ -187,7 +207,7 @@ def crop_heads(image_bgr: np.ndarray, heads_xyxy: np.ndarray) -> np.ndarray:
     return crops
 
 
-def _moved(heads_xyxy: np.ndarray, moved: np.ndarray) -> np.ndarray:
+def moved_heads(heads_xyxy: np.ndarray, moved: np.ndarray) -> np.ndarray:
     """Heads put where the network saw them in their crops; no further than it was trained for."""
     height = heads_xyxy[:, 3] - heads_xyxy[:, 1]
     shift = np.clip(moved[:, :2], -0.4, 0.4) * height[:, None]

@@ -6,6 +6,8 @@ the pose of hands and head has to do (``phone`` in docs/cues.md), and the cue ``
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -80,6 +82,14 @@ class ObjectReader:
         )
         large = heads_xyxy[:, 3] - heads_xyxy[:, 1] >= self.settings.min_head_px
         return np.where(large, scores, np.nan)
+
+    def state(self) -> dict[str, np.ndarray]:
+        """What is remembered, as arrays; ``restore`` takes it back."""
+        return {"frame": np.array(self._frame)}
+
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
+        """Remember what another reader did when it gave its ``state``."""
+        self._frame = int(state["frame"])
 
 
 def within_reach(heads_xyxy: np.ndarray, things_xyxy: np.ndarray, scores: np.ndarray) -> np.ndarray:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
 
@@ -27,12 +30,63 @@ FILL_RATIO = 1.5
 """Ratio of heights at the ends of a gap up to which it is filled: who stands up is not taller for a while between."""
 
 
+@dataclass(frozen=True)
+class Readings:
+    """What was read in f analysed frames, one after the other, of n people in all.
+
+    Attributes:
+        frames: (f,) int32, index of each among all frames of the source.
+        times: (f,) float64, s.
+        counts: (f,) int32, people in each.
+        tracks: (n,) int32, track number of each row.
+        values: (n, k) float32, the columns of ``float_columns``.
+    """
+
+    frames: np.ndarray
+    times: np.ndarray
+    counts: np.ndarray
+    tracks: np.ndarray
+    values: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    def one_by_one(self) -> Iterator[Readings]:
+        """Each frame alone."""
+        last = np.cumsum(self.counts)
+        for n, (end, count) in enumerate(zip(last.tolist(), self.counts.tolist(), strict=True)):
+            rows, frame = slice(end - count, end), slice(n, n + 1)
+            yield Readings(
+                self.frames[frame], self.times[frame], self.counts[frame], self.tracks[rows], self.values[rows]
+            )
+
+    @property
+    def people(self) -> Detections:
+        """Whom the detector found, without behaviours."""
+        boxes, scores = self.values[:, : len(BOX)], self.values[:, len(BOX)]
+        return Detections(
+            np.ascontiguousarray(boxes), np.ascontiguousarray(scores), np.zeros((len(boxes), 0), np.float32)
+        )
+
+
+def float_columns(behaviour_names: Sequence[str]) -> tuple[str, ...]:
+    """What is read of each person, in the order of ``Readings.values``."""
+    behaviours = (BEHAVIOUR_PREFIX + name for name in behaviour_names)
+    return (*BOX, "score", *HEAD_BOX, *HEAD_POSE, *FACE_CUES, *GAZE, *AROUND, *behaviours)
+
+
 class ObservationBuffer:
     """Rows of all tracked people, in 32-bit columns; about 130 bytes per person and analysed frame."""
 
-    def __init__(self, behaviour_names: tuple[str, ...]) -> None:
-        self._floats = [*BOX, "score", *HEAD_BOX, *HEAD_POSE, *FACE_CUES, *GAZE, *AROUND]
-        self._floats += [BEHAVIOUR_PREFIX + name for name in behaviour_names]
+    def __init__(self, behaviour_names: Sequence[str], never: Collection[str] = ()) -> None:
+        """Begin empty.
+
+        Args:
+            behaviour_names: the detector's.
+            never: columns that are not kept, and NaN in every row.
+        """
+        self.columns = float_columns(behaviour_names)
+        self._never = [n for n, column in enumerate(self.columns) if column in never]
         self._values: list[np.ndarray] = []
         self._tracks: list[np.ndarray] = []
         self.frames: list[int] = []
@@ -61,21 +115,50 @@ class ObservationBuffer:
             np.full((len(tracks), len(AROUND)), np.nan) if around is None else around,
             found.behaviours,
         ]
-        self._values.append(np.concatenate(parts, axis=1, dtype=np.float32))
+        values = np.concatenate(parts, axis=1, dtype=np.float32)
+        values[:, self._never] = np.nan
+        self._values.append(values)
         self._tracks.append(tracks.astype(np.int32))
         self.frames.append(frame)
         self.times.append(t)
 
+    def take(self) -> Readings:
+        """Everything so far; empties the buffer."""
+        none = np.zeros((0, len(self.columns)), np.float32)
+        taken = Readings(
+            np.array(self.frames, np.int32),
+            np.array(self.times, float),
+            np.array([len(tracks) for tracks in self._tracks], np.int32),
+            np.concatenate([np.zeros(0, np.int32), *self._tracks]),
+            np.concatenate([none, *self._values]),
+        )
+        self._values, self._tracks, self.frames, self.times = [], [], [], []
+        return taken
+
     def table(self) -> pd.DataFrame:
         """All rows so far with ``frame``, ``t``, ``track`` and the float columns; empties the buffer."""
-        counts = [len(tracks) for tracks in self._tracks]
-        values = np.concatenate(self._values) if self._values else np.zeros((0, len(self._floats)), np.float32)
-        table = pd.DataFrame(values, columns=self._floats)
-        table.insert(0, "track", np.concatenate(self._tracks) if self._tracks else np.zeros(0, np.int32))
-        table.insert(0, "t", np.repeat(np.array(self.times, float), counts))
-        table.insert(0, "frame", np.repeat(np.array(self.frames, np.int32), counts))
-        self._values, self._tracks, self.frames, self.times = [], [], [], []
-        return table
+        taken = self.take()
+        return table_of([taken], self.columns, len(taken.tracks))
+
+
+def table_of(parts: Iterable[Readings], columns: Sequence[str], rows: int) -> pd.DataFrame:
+    """One table of ``rows`` rows in all, with ``frame``, ``t``, ``track`` and the float columns.
+
+    Each part is copied to its place and can be forgotten then: the table is in memory once.
+    """
+    values = np.empty((len(columns), rows), np.float32)  # as pandas keeps it, else it would make a copy
+    frames, times, tracks = np.empty(rows, np.int32), np.empty(rows), np.empty(rows, np.int32)
+    begin = 0
+    for part in parts:
+        here = slice(begin, begin := begin + len(part.tracks))
+        values[:, here] = part.values.T
+        frames[here], times[here] = np.repeat(part.frames, part.counts), np.repeat(part.times, part.counts)
+        tracks[here] = part.tracks
+    table = pd.DataFrame(values.T, columns=list(columns), copy=False)
+    table.insert(0, "track", tracks)
+    table.insert(0, "t", times)
+    table.insert(0, "frame", frames)
+    return table
 
 
 def of_students(rows: pd.DataFrame, student_of: dict[int, int]) -> pd.DataFrame:

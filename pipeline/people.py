@@ -6,6 +6,8 @@ be read is kept once.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from pipeline.camera import View
@@ -76,3 +78,21 @@ class PersonReader:
             ]
         )
         return faces, around
+
+    def pass_by(self, image_bgr: np.ndarray, view: View = STILL) -> None:
+        """Take in a frame whose people were read before: only what the next one is compared with is kept."""
+        self._desk.remember(image_bgr, view)
+
+    def state(self) -> dict[str, np.ndarray]:
+        """What the readers remember besides the last picture, as arrays; no picture and no look is among them."""
+        return {f"{reader}.{name}": value for reader, one in self._stateful for name, value in one.state().items()}
+
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
+        """Go on as the readers would that gave this ``state``; the last picture is taken in by ``pass_by``."""
+        for reader, one in self._stateful:
+            prefix = f"{reader}."
+            one.restore({name[len(prefix) :]: value for name, value in state.items() if name.startswith(prefix)})
+
+    @property
+    def _stateful(self) -> tuple[tuple[str, HeadReader | HandReader | ObjectReader], ...]:
+        return ("heads", self._heads), ("hands", self._hands), ("objects", self._objects)

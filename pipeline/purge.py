@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -11,7 +11,7 @@ from pathlib import Path
 from consent.errors import ConsentError
 from consent.policy import course_key
 from consent.registry import Registry
-from consent.retention import Kind, end_of_names, past
+from consent.retention import Kind, end_of_names, first_day_of_accesses, past
 from consent.sessions import NotedSession
 from pipeline import retention
 from pipeline.session import MANIFEST, PARTS, Manifest, Session, SessionError, find_sessions
@@ -50,9 +50,10 @@ class Purge:
         self._dry_run = dry_run
 
     def courses(self) -> None:
-        """Forget names of students where the course's forms are past their end date."""
+        """Forget names of students where the course's forms are past their end date, and old accesses."""
         for course in self._registry.courses():
             with self._going_on():
+                self._accesses(course, self._registry.retention.of_course(course))
                 end = end_of_names(self._registry.approvals(course), self._registry.retention.of_course(course))
                 if end is None or self._day <= end:
                     continue
@@ -63,18 +64,34 @@ class Purge:
                 if named:
                     self._note(course, f"names of {len(named)} student(s)", end, "forgotten", "would be forgotten")
 
+        with self._going_on():  # accesses of no course on record are kept as long as those of any course
+            periods = [self._registry.retention.of_course(course) for course in self._registry.courses()]
+            self._accesses(None, max(periods, key=lambda one: one.get(Kind.ACCESSES, -1), default={}))
+
+    def _accesses(self, course: str | None, periods: Mapping[Kind, int]) -> None:
+        first_kept = first_day_of_accesses(self._day, periods)
+        if first_kept is None:
+            return
+        change = self._registry.accesses.older if self._dry_run else self._registry.accesses.forget
+        if count := change(course, first_kept):
+            words = f"who looked at a student or was refused, {count} time(s)"
+            self._note(course or "no course", words, None, "forgotten", "would be forgotten")
+
     def folders(self, folders: Iterable[Path]) -> None:
         """Delete what is past its end date in the sessions of some folders, and in those noted in the registry."""
         noted = self._registry.sessions.of_course(None)
         there = [one.folder.resolve() for one in noted if _is_session(one.folder)]
         folders = list(folders)
-        for folder in dict.fromkeys([*folders, *(one.parent for one in there)]):
+        begun = [one.folder.parent for one in noted if not one.whole and one.folder.parent.is_dir()]
+        for folder in dict.fromkeys([*folders, *(one.parent for one in there), *begun]):
             self._leftovers(folder)
         found = [path.resolve() for folder in folders for path in find_sessions(folder)]
         for session in sorted({*found, *there}):
             with self._going_on():
                 self._session(session, noted)
-        self.missing = [one.folder for one in noted if not _is_session(one.folder) and one not in self._met]
+        self.missing = [
+            one.folder for one in noted if one.whole and not _is_session(one.folder) and one not in self._met
+        ]
 
     def _leftovers(self, folder: Path) -> None:
         for leftover in retention.leftovers(folder):

@@ -35,6 +35,9 @@ COVER_SPAN_S = 1.0
 STAFF = "staff"
 """The tag of people who are no students."""
 
+UNUSUAL = "▲"
+"""Before the number of a student in an unusual span; the report's chart has the same sign."""
+
 
 @dataclass(frozen=True)
 class Scale:
@@ -141,6 +144,11 @@ class Annotator:
             (int(student), int(t)): state
             for student, t, state in analysis.states[["student", "t", "state"]].itertuples(index=False)
         }
+        self._unusual = {
+            (int(student), second)
+            for student, start, end in analysis.events[["student", "start", "end"]].itertuples(index=False)
+            for second in range(int(start), int(np.ceil(end)))
+        }
         self._engagement = class_engagement
         self._last_second = max(1, int(np.ceil(analysis.duration_s))) - 1
         self._duration = analysis.duration_s
@@ -167,7 +175,8 @@ class Annotator:
         marks = []
         for student, (x1, y1, x2, y2) in zip(students.tolist(), np.round(boxes).astype(int).tolist(), strict=True):
             state = self._state.get((student, self._second(t)), UNSEEN)
-            label = _label(student, state, x2 - x1, scale)
+            number = f"{UNUSUAL} {student}" if (student, self._second(t)) in self._unusual else str(student)
+            label = _label(number, state, x2 - x1, scale)
             marks.append(Mark(label, (x1, y1, x2, y2), from_hex(PALETTE[state])))
         _, boxes = self._staff.at(t)
         plain = from_hex(PALETTE[UNSEEN])
@@ -217,14 +226,17 @@ class Annotator:
             )
             put_text(bar, word, x + dot + gap // 2, y, scale.text, WHITE)
             x += width
+        sign = f"{UNUSUAL} unusual"
+        if x + text_mask(sign, scale.text).shape[1] <= end:
+            put_text(bar, sign, x, y, scale.text, WHITE)
 
 
-def _label(student: int, state: str, width: int, scale: Scale) -> str:
+def _label(number: str, state: str, width: int, scale: Scale) -> str:
     """Number and state where the box is wide enough, else number and the state's letter; unseen is the number alone."""
     if state == UNSEEN:
-        return str(student)
-    full = f"{student} {State(state).label}"
-    return full if text_mask(full, scale.text, True).shape[1] <= width else f"{student} {State(state).letter}"
+        return number
+    full = f"{number} {State(state).label}"
+    return full if text_mask(full, scale.text, True).shape[1] <= width else f"{number} {State(state).letter}"
 
 
 def _clock(t: float) -> str:

@@ -33,13 +33,14 @@ class Found:
     problems: list[str] = field(default_factory=list)
 
 
-def search(course: str, noted: Iterable[NotedSession], folders: Sequence[Path]) -> Found:
-    """Find every session of a course; what killed processes left of sessions there is mended first.
+def search(course: str, noted: Iterable[NotedSession], folders: Sequence[Path], *, mend: bool = True) -> Found:
+    """Find every session of a course.
 
     Args:
         course: its name.
         noted: sessions of the course on record.
         folders: holding sessions, or each a session, where those that are not on record are found too.
+        mend: first mend what killed processes left of sessions there; else nothing is changed.
 
     Raises:
         InputError: one of the folders does not exist.
@@ -51,11 +52,11 @@ def search(course: str, noted: Iterable[NotedSession], folders: Sequence[Path]) 
         if not folder.is_dir():
             raise InputError(f"{folder}: no such folder; give one that holds sessions")
     busy: dict[Path, None] = {}
-    for folder in folders:
+    for folder in folders if mend else ():
         alone = (folder / MANIFEST).exists()
         where, name = (folder.resolve().parent, folder.resolve().name) if alone else (folder.resolve(), None)
         busy |= dict.fromkeys(where / one for one in clear_leftovers(where, name))
-    for one in noted:
+    for one in noted if mend else ():
         where = one.folder.parent
         busy |= dict.fromkeys(where / name for name in clear_leftovers(where, one.folder.name))
     found.problems += [f"{path}: another run is writing this session; wait for it to end" for path in busy]
@@ -78,6 +79,8 @@ def search(course: str, noted: Iterable[NotedSession], folders: Sequence[Path]) 
         elif course_key(session.manifest.course) == course_key(course):
             found.sessions.append(place)
     for one in noted:
+        if not one.whole:  # what it left is gone by now
+            continue
         known = opened.get(one.folder.resolve())
         if known is not None and _is(known, one):
             continue

@@ -6,13 +6,13 @@ A seat is where a student's head mostly is. A body's box would not do: it holds 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from consent.errors import ConsentError
+from consent.given import NotPlain, parse_json, read_text
 from consent.seat_map import Seat
 from consent.zones import Zone
 from pipeline.seat_zone import head_centres, seat_box, seat_middle
@@ -46,12 +46,12 @@ def read_plan(session: Session) -> SeatPlan | None:
     Raises:
         SessionError: it is damaged.
     """
-    path: Path = session.folder / SEATS
+    path = session.part(SEATS)
     try:
-        return SeatPlan.model_validate_json(path.read_text(encoding="utf-8"))
+        return SeatPlan.model_validate(parse_json(read_text(path)))
     except FileNotFoundError:
         return None
-    except (OSError, UnicodeDecodeError, ValidationError):
+    except (OSError, UnicodeDecodeError, NotPlain, ValidationError):
         raise SessionError(f"{path}: cannot be read; run the lecture again with --overwrite") from None
 
 

@@ -7,8 +7,7 @@ are never stored here. ``pipeline.store`` writes it.
 from __future__ import annotations
 
 import contextlib
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import Enum
@@ -19,8 +18,10 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from consent.given import NotPlain, as_shown, field_of, parse_json, quoted, read_text
 from consent.retention import Kind
 from models.states import Profile
+from pipeline.session_checks import LONGEST_S, FileName, leads_out, wrong_with
 
 if TYPE_CHECKING:
     from models.cards import ModelFile
@@ -38,11 +39,12 @@ AUDIT = "audit.json"
 CORRECTIONS = "corrections.csv"
 REPORT = "report.pdf"
 SEATS = "seats.json"
-FILES = (MANIFEST, OBSERVATIONS, STATES, EVENTS, ENGAGEMENT, VIDEO, AUDIT, REPORT, SEATS, CORRECTIONS)
+REVIEWS = "reviews.csv"
+FILES = (MANIFEST, OBSERVATIONS, STATES, EVENTS, ENGAGEMENT, VIDEO, AUDIT, REPORT, SEATS, CORRECTIONS, REVIEWS)
 
 PARTS = {
     Kind.ANNOTATED_VIDEO: (VIDEO, AUDIT),
-    Kind.TABLES: (OBSERVATIONS, STATES, EVENTS, ENGAGEMENT, REPORT, SEATS, CORRECTIONS),
+    Kind.TABLES: (OBSERVATIONS, STATES, EVENTS, ENGAGEMENT, REPORT, SEATS, CORRECTIONS, REVIEWS),
 }
 """What each kind of data in a session is made of, as the consent forms name them: "annotated video", and "tables and
 report". ``audit.json`` goes with the video because it tells where faces show in that video."""
@@ -82,6 +84,12 @@ STATE_COLUMNS = ("t", "student", "state", "coverage", "why")
 """One row per student and second: ``t`` is its start, ``state`` the most likely one or ``unseen``, ``coverage`` the
 share of the second with evidence (0 to 1), ``why`` the cues that spoke loudest. Plus ``p_<state>`` for each state
 of the session's profile: they sum to 1, or are NaN where unseen."""
+
+ENGAGEMENT_COLUMNS = ("scope", "t", "student", "engagement", "coverage", "students_seen", "minutes_seen")
+"""Of ``engagement.csv``, besides a share for each state and the bounds; ``reports/formula.py`` makes it."""
+
+WORDS = ("state", "why", "scope", OBJECT)
+"""Columns that hold words or may; all others hold numbers."""
 
 EVENT_COLUMNS = ("start", "end", "student", "score", "threshold", "why")
 """One row per unusual span; start and end in seconds."""
@@ -153,13 +161,13 @@ class Manifest(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     schema_version: int = Field(default=SCHEMA_VERSION, ge=1, le=SCHEMA_VERSION)
-    id: str
+    id: FileName = Field(description="the folder's name")
     created: str = Field(description="ISO 8601, UTC")
     source: Source
-    fps: float = Field(description="mean frames per second of the source")
-    width: int = Field(description="px, upright")
-    height: int = Field(description="px, upright")
-    duration: float = Field(description="seconds")
+    fps: float = Field(ge=0, le=1e5, description="mean frames per second of the source")
+    width: int = Field(ge=0, le=1e5, description="px, upright")
+    height: int = Field(ge=0, le=1e5, description="px, upright")
+    duration: float = Field(ge=0, le=LONGEST_S, description="seconds")
     software_version: str
     models: dict[str, str] = Field(description="name of each model file -> its sha256")
     config: dict[str, Any] = Field(description="every setting the run used")
@@ -199,27 +207,28 @@ class Session:
         """
         folder = Path(folder)
         path = folder / MANIFEST
+        shown = as_shown(path)
         try:
-            raw = json.loads(path.read_text(encoding="utf-8"))
+            raw = parse_json(read_text(_within(folder, path)))
         except FileNotFoundError:
             raise SessionError(
-                f"{folder}: no session here ({MANIFEST} is missing); give a folder made by: engage run VIDEO"
+                f"{as_shown(folder)}: no session here ({MANIFEST} is missing); give a folder made by: engage run VIDEO"
             ) from None
-        except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        except (OSError, UnicodeDecodeError, NotPlain) as error:
             raise _unreadable(path, error) from None
         version = raw.get("schema_version") if isinstance(raw, dict) else None
         if isinstance(version, (int, float)) and version > SCHEMA_VERSION:
+            number = f"{version:g}" if version < 1e6 else quoted(version)
             raise SessionError(
-                f"{folder.name}: written in session format {version:g}, this version reads up to {SCHEMA_VERSION};"
-                " upgrade with: pip install --upgrade classroom-engagement"
+                f"{folder.name}: written in session format {number}, this version reads up to"
+                f" {SCHEMA_VERSION}; upgrade with: pip install --upgrade classroom-engagement"
             )
         try:
             manifest = Manifest.model_validate(raw)
         except ValidationError as error:
-            first = error.errors()[0]
-            field = ".".join(str(part) for part in first["loc"]) or "content"
+            field, what = field_of(error) or "content", error.errors()[0]["msg"]
             raise SessionError(
-                f"{path}: {field} is not valid ({first['msg']}); run the lecture again with --overwrite"
+                f"{shown}: {field} is not valid ({what}); run the lecture again with --overwrite"
             ) from None
         return cls(folder, manifest)
 
@@ -233,6 +242,14 @@ class Session:
         """The states this session's profile allows, in their fixed order."""
         return tuple(state.value for state in self.manifest.profile.states)
 
+    def part(self, name: str) -> Path:
+        """A file of this session, which may be missing.
+
+        Raises:
+            SessionError: it is a link that leads out of the session.
+        """
+        return _within(self.folder, self.folder / name)
+
     @property
     def video(self) -> Path:
         """The annotated video."""
@@ -241,7 +258,7 @@ class Session:
     @property
     def report(self) -> Path:
         """The PDF report; it may not have been written yet."""
-        return self.folder / REPORT
+        return self.part(REPORT)
 
     @cached_property
     def observations(self) -> pd.DataFrame:
@@ -279,6 +296,11 @@ class Session:
         """See ``STATE_COLUMNS``."""
         return self._table(STATES, (*STATE_COLUMNS, *(f"p_{name}" for name in self.state_names)))
 
+    def states_of(self, students: Collection[int]) -> pd.DataFrame:
+        """``states`` of some students only; a long lecture has nearly a million rows."""
+        columns = (*STATE_COLUMNS, *(f"p_{name}" for name in self.state_names))
+        return self._table(STATES, columns, [("student", "in", list(students))] if students else [("student", "<", 0)])
+
     @cached_property
     def events(self) -> pd.DataFrame:
         """See ``EVENT_COLUMNS``."""
@@ -289,12 +311,13 @@ class Session:
         """The table of ``engagement.csv``; its columns are explained in ``reports/formula.py``."""
         path = self._existing(ENGAGEMENT)
         try:
-            return pd.read_csv(path)
-        except (OSError, ValueError) as error:  # pandas' parser errors are ValueErrors
+            table = pd.read_csv(path)
+        except (OSError, ValueError, OverflowError) as error:  # pandas' parser errors are ValueErrors
             raise _unreadable(path, error) from None
+        return _checked(path, table, ENGAGEMENT_COLUMNS)
 
     def _existing(self, name: str) -> Path:
-        path = self.folder / name
+        path = self.part(name)
         kind = next(kind for kind, names in PARTS.items() if name in names)
         if (day := self.manifest.purged.get(kind)) is not None:
             raise DataDeleted(f"{self.folder}: {name} was deleted on {day}, as promised to the students")
@@ -306,7 +329,7 @@ class Session:
         self,
         name: str,
         columns: tuple[str, ...],
-        filters: list[tuple[str, str, float]] | None = None,
+        filters: list[tuple[str, str, Any]] | None = None,
         only: bool = False,
     ) -> pd.DataFrame:
         path = self._existing(name)
@@ -314,10 +337,30 @@ class Session:
             table = pd.read_parquet(path, columns=list(columns) if only else None, filters=filters)
         except Exception as error:  # a damaged file makes pyarrow and pandas raise nearly anything
             raise _unreadable(path, error) from None
-        missing = [column for column in columns if column not in table]
-        if missing:
-            raise SessionError(f"{path}: column {missing[0]!r} is missing; run the lecture again with --overwrite")
-        return table
+        return _checked(path, table, columns)
+
+
+def _checked(path: Path, table: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
+    """The table, once it has these columns and numbers where numbers belong.
+
+    Raises:
+        SessionError: it has not.
+    """
+    for column in columns:
+        if (what := wrong_with(table, column, column in WORDS)) is not None:
+            raise SessionError(f"{path}: column {column!r} {what}; run the lecture again with --overwrite")
+    return table
+
+
+def _within(folder: Path, path: Path) -> Path:
+    """A file of a session, unless it is a link to somewhere else.
+
+    Raises:
+        SessionError: it is.
+    """
+    if leads_out(folder, path):
+        raise SessionError(f"{as_shown(path)}: is a link that leads out of the session; put the file itself there")
+    return path
 
 
 def find_sessions(folder: Path | str) -> Iterator[Path]:
@@ -331,5 +374,5 @@ def find_sessions(folder: Path | str) -> Iterator[Path]:
 
 
 def _unreadable(path: Path, error: Exception) -> SessionError:
-    reason = " ".join(str(error).split())  # pyarrow's messages break lines
-    return SessionError(f"{path}: cannot be read ({reason}); run the lecture again with --overwrite")
+    reason = " ".join(str(getattr(error, "strerror", None) or error).split())[:200]  # pyarrow's messages break lines
+    return SessionError(f"{as_shown(path)}: cannot be read ({reason}); run the lecture again with --overwrite")

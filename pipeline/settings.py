@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from consent.given import MOST_YAML_BYTES, NotPlain, as_shown, field_of, parse_yaml, quoted, read_text
 from consent.policy import Blur
 from models.anomaly import AnomalySettings
 from models.state_model import StateSettings
@@ -76,6 +76,11 @@ class Settings(BaseModel):
         description="s (standard deviation) over which students' boxes are steadied once motion has been read from"
         " them; 0 leaves them as detected",
     )
+    checkpoint_s: float = Field(
+        60.0,
+        gt=0,
+        description="s of the lecture after which what was read is saved, so that a run that was stopped goes on there",
+    )
     video_quality: int = Field(23, ge=0, le=51, description="x264 constant rate factor; lower is larger and finer")
     video_preset: Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium"] = Field(
         "veryfast", description="x264's trade of time for size"
@@ -94,17 +99,19 @@ def read_settings(path: Path | None, **changes: Any) -> Settings:
     """
     content: Any = {}
     if path is not None:
+        name = as_shown(path)
         try:
-            content = yaml.safe_load(path.read_text(encoding="utf-8"))
+            content = parse_yaml(read_text(path, MOST_YAML_BYTES))
         except (OSError, UnicodeDecodeError) as error:
             reason = getattr(error, "strerror", None) or "not a text file"
-            raise InputError(f"{path}: settings cannot be read ({reason}); give a YAML file") from None
-        except (yaml.YAMLError, ValueError) as error:  # a ValueError is a date that does not exist
-            line = getattr(getattr(error, "problem_mark", None), "line", 0) + 1
-            raise InputError(f"{path}: is not valid YAML near line {line}; mend it or leave --config out") from None
+            raise InputError(f"{name}: settings cannot be read ({reason}); give a YAML file") from None
+        except NotPlain as error:
+            raise InputError(
+                f"{name}: is not valid YAML near line {error.line or 1}; mend it or leave --config out"
+            ) from None
         content = {} if content is None else content
         if not isinstance(content, dict):
-            raise InputError(f"{path}: holds no settings by name; write lines such as: rate: 5")
+            raise InputError(f"{name}: holds no settings by name; write lines such as: rate: 5")
     for name, value in changes.items():
         if value is None:
             continue
@@ -116,9 +123,8 @@ def read_settings(path: Path | None, **changes: Any) -> Settings:
         return Settings.model_validate(content)
     except ValidationError as error:
         first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"])
-        given = "" if first["type"] in ("missing", "extra_forbidden") else f" (given: {first['input']!r})"
-        raise InputError(f"setting {field}: {first['msg'].lower()}{given}; see docs/settings.md") from None
+        given = "" if first["type"] in ("missing", "extra_forbidden") else f" (given: {quoted(first['input'])})"
+        raise InputError(f"setting {field_of(error)}: {first['msg'].lower()}{given}; see docs/settings.md") from None
 
 
 def settings_on_record(config: Mapping[str, Any], profile: Profile) -> Settings:

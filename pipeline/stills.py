@@ -31,12 +31,17 @@ class Still:
     covered: bool
 
 
-def stills(session: Session, times: Sequence[float]) -> list[Still]:
+def stills(session: Session, times: Sequence[float], *, always_covered: bool = False) -> list[Still]:
     """Frames at these times (s), see ``Session.stills``.
 
     Heads are covered where the tables have them and wherever the detectors of the check find a face; then the detectors
     look again, and a frame in which they are sure of one still is left out. A video whose check asks for a review shows
     somebody who said no, so it is covered although showing was granted.
+
+    Args:
+        session: whose video.
+        times: s.
+        always_covered: also where showing was granted.
 
     Raises:
         SessionError: the video or a table is missing, deleted or damaged.
@@ -44,7 +49,7 @@ def stills(session: Session, times: Sequence[float]) -> list[Still]:
     manifest = session.manifest
     shown = Purpose.SHOWING.value in manifest.purposes and manifest.audit in (AuditResult.PASSED, AuditResult.NOBODY)
     frames = _frames(session, sorted(times))
-    if shown:
+    if shown and not always_covered:
         return [Still(t, image, False) for t, image in frames]
     found = []
     with FaceFinder(FindSettings()) as finder:

@@ -16,12 +16,15 @@ import pandas as pd
 from filelock import FileLock, Timeout
 from pydantic import BaseModel
 
-from pipeline.errors import OutputError
+from pipeline.errors import OutputError, keeping, kept_by
 from pipeline.session import FILES, MANIFEST, Manifest, SessionError
 
 LOCK = ".lock"
 PARTIAL = ".partial"
 """Ending of what is not whole: the folder being written, and what is on its way out. Nobody reads such folders."""
+
+READINGS = "readings"
+"""Folder of what pass 1 has read so far (``pipeline.readings``), in an unfinished session only."""
 
 REPLACED = ".replaced" + PARTIAL
 """Ending of an older session that is moved aside until the new one has its name."""
@@ -63,6 +66,16 @@ class SessionWriter:
         self.folder = folder
         self.committed = False
 
+    @property
+    def readings(self) -> Path:
+        """Folder for what pass 1 reads; it goes when the session is whole, and stays when it never gets so."""
+        return self.folder / READINGS
+
+    @property
+    def keeps(self) -> bool:
+        """Whether something is there that another run could go on with."""
+        return not self.committed and any(self.readings.glob("*.npz"))
+
     def write_table(self, name: str, table: pd.DataFrame) -> None:
         """Write a table as Parquet or CSV, by the ending of ``name``."""
         if name.endswith(".csv"):
@@ -80,6 +93,9 @@ class SessionWriter:
 
     def commit(self) -> Path:
         """Give the folder its final name, replacing an older session of that name; returns the final path."""
+        shutil.rmtree(self.readings, ignore_errors=True)  # before: a whole session never has such a folder
+        if self.readings.exists():
+            raise SessionError(f"{self.readings}: cannot be deleted, so the session is not finished; delete it by hand")
         replaced = _replaced(self.final)
         if self.final.exists():
             shutil.rmtree(replaced, ignore_errors=True)
@@ -100,15 +116,18 @@ class SessionWriter:
 def write_json(path: Path, content: BaseModel) -> None:
     """Write a file of a session; the older one stays until the new one is whole."""
     partial = path.with_name(path.name + PARTIAL)
+    if partial.is_symlink():  # it would be followed
+        partial.unlink()
     partial.write_text(content.model_dump_json(indent=2) + "\n", encoding="utf-8")
     partial.replace(path)
 
 
 @contextlib.contextmanager
-def open_session(out: Path, name: str, *, overwrite: bool) -> Iterator[SessionWriter]:
+def open_session(out: Path, name: str, *, overwrite: bool, resume: bool = False) -> Iterator[SessionWriter]:
     """Begin session ``out/name``; what is not committed when the block ends (error, Ctrl-C) is removed.
 
-    A ``.partial`` folder left by a killed run is cleared. An older finished session stays untouched until
+    Only readings stay, and the exception tells where (``pipeline.errors.kept_by``). A ``.partial`` folder left by a
+    killed run is cleared, with ``resume`` of everything but readings. An older finished session stays untouched until
     ``commit``.
 
     Raises:
@@ -117,7 +136,7 @@ def open_session(out: Path, name: str, *, overwrite: bool) -> Iterator[SessionWr
         OutputError: the disk is full.
     """
     final = out / name
-    clear_leftovers(out, name)
+    _mend(out, glob.escape(name), [])
     if (final / MANIFEST).exists() and not overwrite:
         raise SessionError(f"{final}: this session exists already; add --overwrite to replace it")
     if final.exists() and not (final / MANIFEST).exists():
@@ -127,17 +146,30 @@ def open_session(out: Path, name: str, *, overwrite: bool) -> Iterator[SessionWr
     writer = SessionWriter(final, folder)
     try:
         _occupy(folder, lock, out)
-        _clear(folder)
-        yield writer
+        _clear(folder, (LOCK, READINGS) if resume else (LOCK,))
+        with _telling(writer):
+            yield writer
     except OSError as error:
         if error.errno in DISK_FULL:
-            raise _in_words(error, out) from error
+            raise keeping(_in_words(error, out), kept_by(error)) from error
         raise
     finally:
         ours = lock.is_locked
         lock.release()
-        if ours and not writer.committed:
+        if ours and not writer.committed and not writer.keeps:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _telling(writer: SessionWriter) -> Iterator[None]:
+    """Where the block fails and something was read, remove all but that, and let the exception tell where it is."""
+    try:
+        yield
+    except BaseException as error:
+        if writer.keeps:
+            _clear(writer.folder, (LOCK, READINGS))
+            keeping(error, writer.folder)
+        raise
 
 
 @contextlib.contextmanager
@@ -181,7 +213,7 @@ def clear_leftovers(out: Path, name: str | None = None) -> tuple[str, ...]:
     """Mend what a process that was killed left below ``out``.
 
     Between the two renames of a commit the older session has no name of its own: it gets it back. An older session
-    that was replaced, and one that was never finished, are deleted.
+    that was replaced, and one that was never finished, are deleted, with all that was read for it.
 
     Args:
         out: folder of sessions; it may not exist.
@@ -195,6 +227,17 @@ def clear_leftovers(out: Path, name: str | None = None) -> tuple[str, ...]:
     """
     busy: list[str] = []
     pattern = "*" if name is None else glob.escape(name)
+    _mend(out, pattern, busy)
+    for unfinished in sorted(out.glob(pattern + PARTIAL)):
+        if unfinished.name.endswith(REPLACED) or not looks_ours(unfinished):
+            continue
+        with _unused(unfinished.with_name(unfinished.name.removesuffix(PARTIAL)), busy):
+            pass  # it is removed at the end
+    return tuple(dict.fromkeys(busy))
+
+
+def _mend(out: Path, pattern: str, busy: list[str]) -> None:
+    """Give older sessions that were moved aside their names back, or delete them where the new one is there."""
     for replaced in sorted(out.glob(pattern + REPLACED)):
         final = replaced.with_name(replaced.name.removesuffix(REPLACED))
         with _unused(final, busy) as ours:
@@ -202,12 +245,6 @@ def clear_leftovers(out: Path, name: str | None = None) -> tuple[str, ...]:
                 shutil.rmtree(replaced)
             elif ours and (replaced / MANIFEST).exists():
                 replaced.rename(final)
-    for unfinished in sorted(out.glob(pattern + PARTIAL)):
-        if unfinished.name.endswith(REPLACED) or not looks_ours(unfinished):
-            continue
-        with _unused(unfinished.with_name(unfinished.name.removesuffix(PARTIAL)), busy):
-            pass  # it is removed at the end
-    return tuple(dict.fromkeys(busy))
 
 
 @contextlib.contextmanager
@@ -234,7 +271,7 @@ def looks_ours(unfinished: Path) -> bool:
         files = [path.name for path in unfinished.iterdir()]
     except OSError:  # it went at this moment, or is not for us to look at
         return False
-    return not files or any(is_of(name, (LOCK, *FILES)) for name in files)
+    return not files or any(is_of(name, (LOCK, READINGS, *FILES)) for name in files)
 
 
 def is_of(name: str, files: Collection[str]) -> bool:
@@ -260,11 +297,11 @@ def _occupy(folder: Path, lock: FileLock, out: Path, remedy: str = ELSEWHERE) ->
         raise _in_words(error, out, remedy) from error
 
 
-def _clear(folder: Path) -> None:
+def _clear(folder: Path, keep: Collection[str]) -> None:
     for path in folder.iterdir():
-        if path.name == LOCK:
+        if path.name in keep:
             continue
-        if path.is_dir():
+        if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
         else:
             path.unlink()

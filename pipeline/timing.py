@@ -6,19 +6,21 @@ import math
 from fractions import Fraction
 
 CLOCK_RESTART_S = 1.0  # a step back longer than this is a recorder that restarted its clock, not jitter
+CLOCK_LEAP_S = 6 * 3600.0  # a step ahead longer than this is a broken clock: no camera waits that long within a lecture
 
 
 class Clock:
     """Presentation timestamps in ticks from the first frame, made strictly increasing.
 
     A missing timestamp is the last known one plus the frames since at the mean rate; one that repeats or
-    steps back a little follows the previous by one tick; after a long step back (``CLOCK_RESTART_S``) the
-    recording goes on.
+    steps back a little follows the previous by one tick; after a long step back (``CLOCK_RESTART_S``) or an
+    impossible one ahead (``CLOCK_LEAP_S``) the recording goes on.
     """
 
     def __init__(self, time_base: Fraction, fps: float) -> None:
         self.interval = 1 / (Fraction(fps).limit_denominator(100_000) * time_base)
         self._restart = CLOCK_RESTART_S / time_base
+        self._leap: Fraction | float = max(Fraction(CLOCK_LEAP_S) / time_base, 2 * self.interval)
         self._offset: int | None = None
         self._anchor = 0
         self._since_anchor = 0
@@ -30,7 +32,8 @@ class Clock:
         expected = max(self._anchor + round(self._since_anchor * self.interval), self._last + 1)
         value = expected
         if pts is not None:
-            if self._offset is None or self._last - (pts - self._offset) > self._restart:
+            ahead = 0 if self._offset is None else pts - self._offset - self._last
+            if self._offset is None or ahead < -self._restart or ahead > self._leap:
                 self._offset = pts - expected
             value = max(pts - self._offset, self._last + 1)
             self._anchor, self._since_anchor = value, 0

@@ -16,26 +16,13 @@ def similar(
     most: Annotated[int, typer.Option(min=1, help="How many moments to list.")] = 10,
 ) -> None:
     """List the moments of a lecture in which a student behaved most like this one did then."""
-    from models.anomaly import PRIOR, load_prior, score_seconds
-    from models.moments import similar as nearest
-    from pipeline.errors import InputError
-    from pipeline.places import places_by_second
     from pipeline.session import Session
-    from pipeline.settings import settings_on_record
+    from pipeline.similar import moments_like, scores_of
 
     t = seconds_of(at)
     opened = Session.open(session)
-    settings = settings_on_record(opened.manifest.config, opened.manifest.profile).anomaly
-    prior = load_prior(Path(settings.prior) if settings.prior else PRIOR)
-    scored = score_seconds(places_by_second(opened.observations), settings, prior)
-    if scored is None:
-        raise InputError(f"{session}: nobody was seen in this lecture, so there are no moments to compare")
-    try:
-        moments = nearest(scored, student, t, most)
-    except LookupError as error:
-        raise InputError(f"{session}: {error}; give a student and a moment from the annotated video") from None
     typer.echo("  moment  student  distance")
-    for moment in moments.itertuples():
+    for moment in moments_like(opened, scores_of(opened), student, t, most).itertuples():
         typer.echo(f"{clock(moment.t):>8}  {moment.student:>7}  {moment.distance:>8.2f}")
 
 

@@ -23,11 +23,14 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from pipeline.decode import Damage, Picture, decoded, mean_fps, opened, timestamp
+from pipeline.decode import Damage, Picture, check_size, decoded, mean_fps, opened, sound_of, timestamp
 from pipeline.errors import VideoError
 from pipeline.timing import Clock, Sampler
 
 T = TypeVar("T")
+
+LONGEST_S = 24 * 3600.0
+"""A recording that goes on for longer by its own clock is no lecture; tables by the second would fill the memory."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +93,7 @@ class VideoReader:
             first = next(decoded(container, stream, Damage()), None)
             if first is None:
                 raise VideoError(f"{self.path.name}: no frame can be decoded; export or copy the recording again")
+            check_size(self.path, first.width, first.height)
             self._picture = Picture(first)
             self._exact_ticks = stream.duration
             self.info = self._describe(container, stream, first)
@@ -134,9 +138,17 @@ class VideoReader:
                 shown = self._shown(pts, frame, clock)
                 index, self.decoded = self.decoded, self.decoded + 1
                 self.duration = float((pts + shown) * tick)
+                if pts * tick > LONGEST_S:
+                    raise VideoError(f"{self.path.name}: goes on for more than 24 hours; cut it into its lectures")
                 if sampler is None or sampler.takes(pts * tick):
-                    yield Frame(index, float(pts * tick), pts, self._picture.bgr(frame), shown)
+                    yield Frame(index, float(pts * tick), pts, self._image(frame), shown)
         self.warnings = self._judge(damage)
+
+    def _image(self, frame: VideoFrame) -> NDArray[np.uint8]:
+        try:
+            return self._picture.bgr(frame)
+        except VideoError as error:
+            raise VideoError(f"{self.path.name}: {error}") from error
 
     def _shown(self, pts: int, frame: VideoFrame, clock: Clock) -> int:
         """Ticks the frame at ``pts`` stays on screen.
@@ -175,7 +187,7 @@ class VideoReader:
         aspect = Fraction(stream.codec_context.sample_aspect_ratio or 1)
         start = stream.start_time if container.format.name == "avi" else timestamp(container, first)
         return VideoInfo(
-            name=self.path.name,
+            name=self.path.name.encode("utf-8", "replace").decode(),  # a session could not be written with other bytes
             width=width,
             height=height,
             rotation=self._picture.rotation,
@@ -183,7 +195,7 @@ class VideoReader:
             time_base=time_base,
             frames=stream.frames or None,
             duration=duration,
-            has_audio=len(container.streams.audio) > 0,
+            has_audio=sound_of(container) is not None,
             start=(start or 0) * time_base,
             sample_aspect_ratio=1 / aspect if self._picture.rotation in (90, 270) else aspect,
         )

@@ -17,9 +17,12 @@ from models.registry import file_sha256
 from models.states import Profile
 from pipeline.analyse import Analysis, analyse
 from pipeline.audit import Audit, audit
-from pipeline.detect import Detector
+from pipeline.detect import Detector, choose_device
+from pipeline.observations import float_columns
+from pipeline.origin import origin_of
 from pipeline.patches import Patches, Tell, write_until_clean
 from pipeline.progress import Progress
+from pipeline.readings import ReadingLog
 from pipeline.render import class_by_second, covers_over_time, render
 from pipeline.session import (
     AUDIT,
@@ -59,13 +62,18 @@ def walk(
 ) -> None:
     """Analyse, render and check one lecture into ``writer``'s folder; the report and the commit are the caller's.
 
+    Readings that an earlier run left in that folder are used where they are of the same origin, else deleted.
     ``purposes`` are noted in the session; whether they are permitted is decided before.
 
     Raises:
         VideoError: the lecture cannot be decoded.
         OSError: the results cannot be stored.
     """
-    analysis = analyse(reader, detector, policy, settings, progress, seat_map)
+    source_sha256, models, device = file_sha256(reader.path), _model_files(detector), choose_device(settings.device)
+    origin = origin_of(source_sha256, models, settings, policy, device)
+    columns = float_columns(detector.behaviour_names)
+    log = ReadingLog(writer.readings, origin, columns, settings.checkpoint_s)
+    analysis = analyse(reader, detector, policy, settings, progress, seat_map, log)
     engagement, summary = score(analysis.states, settings.profile)
     by_second = class_by_second(engagement)
     checked = _written_and_checked(reader, writer, analysis, by_second, settings, progress)
@@ -76,7 +84,8 @@ def walk(
     writer.write_table(STATES, analysis.states)
     writer.write_table(EVENTS, analysis.events)
     writer.write_table(ENGAGEMENT, engagement)
-    manifest = _manifest(reader, writer, analysis, detector, settings, approval, course, summary, checked)
+    source = Source(name=reader.info.name, sha256=source_sha256)
+    manifest = _manifest(source, writer, analysis, detector, settings, approval, course, summary, checked)
     writer.write_manifest(manifest.model_copy(update={"purposes": [one.value for one in purposes]}))
 
 
@@ -116,7 +125,7 @@ def _written_and_checked(
 
 
 def _manifest(
-    reader: VideoReader,
+    source: Source,
     writer: SessionWriter,
     analysis: Analysis,
     detector: Detector,
@@ -130,7 +139,7 @@ def _manifest(
     return Manifest(
         id=writer.final.name,
         created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        source=Source(name=info.name, sha256=file_sha256(reader.path)),
+        source=source,
         fps=info.fps,
         width=info.width,
         height=info.height,

@@ -15,16 +15,18 @@ import pandas as pd
 
 from consent import retention
 from consent.policy import Blur, CoverPolicy
-from pipeline.analyse import Analysis, interval_s
+from pipeline.analyse import Analysis
 from pipeline.anonymise import regions_to_cover
 from pipeline.audit import WHOLE_PICTURE, Audit, audit, read_audit, with_earlier_leaks
 from pipeline.corrections import read_corrections
 from pipeline.errors import InputError
+from pipeline.notes import keep_lines
 from pipeline.parts import Parts, Who, parts_of, without
 from pipeline.patches import Patches, Tell, write_until_clean
 from pipeline.progress import Progress
 from pipeline.redraw import redraw
 from pipeline.render import class_by_second, covers_over_time, render
+from pipeline.reviews import read_reviews
 from pipeline.search import Originals
 from pipeline.seat_plan import read_plan
 from pipeline.session import (
@@ -33,6 +35,7 @@ from pipeline.session import (
     ENGAGEMENT,
     EVENTS,
     OBSERVATIONS,
+    REVIEWS,
     SEATS,
     STATES,
     VIDEO,
@@ -43,6 +46,7 @@ from pipeline.session import (
 )
 from pipeline.settings import Settings, settings_on_record
 from pipeline.store import SessionWriter, clear_leftovers, open_session
+from pipeline.streaming import interval_s
 from pipeline.video import VideoInfo, VideoReader
 from pipeline.walk import Score
 
@@ -182,11 +186,13 @@ def _write(
     writer.write_table(STATES, after.states)
     writer.write_table(EVENTS, after.events)
     writer.write_table(ENGAGEMENT, engagement)
+    still = set(after.observations["student"])
     with contextlib.suppress(InputError):  # lines nobody can read may be the student's: they are not kept
-        corrections = read_corrections(session)
-        if len(corrections):
-            still = set(after.observations["student"])
-            writer.write_table(CORRECTIONS, corrections[corrections["student"].isin(still)])
+        read_corrections(session)
+        keep_lines(session.part(CORRECTIONS), writer.folder / CORRECTIONS, still)
+    with contextlib.suppress(InputError):
+        read_reviews(session)
+        keep_lines(session.part(REVIEWS), writer.folder / REVIEWS, still)
     counts = {"students": after.students, "events": len(after.events)}
     warning = (
         f"everybody is covered since {who.withdrawal}, in which it is not known who the student is;"

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from typing import Any, Final
 
+from reports.intervals import Interval
+
 Block = dict[str, Any]
 
 LONGEST_WORD: Final = 20
@@ -130,3 +132,18 @@ def _prints(char: str) -> bool:
 
 def _pieces(word: str) -> Iterable[str]:
     return (word[at : at + LONGEST_WORD] for at in range(0, len(word), LONGEST_WORD))
+
+
+def signed(value: float) -> str:
+    """A difference with its sign, ``–`` where it is not known."""
+    if value != value:
+        return "–"
+    shown = f"{value:+.2f}"
+    return "0.00" if float(shown) == 0 else shown.replace("-", "−")
+
+
+def signed_span(interval: Interval) -> str:
+    """The interval of a difference, ``–`` where it is not known."""
+    if interval.low != interval.low or interval.high != interval.high:
+        return "–"
+    return f"{signed(interval.low)} to {signed(interval.high)}"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
 from pathlib import PurePath
 from typing import Any, Final
 
@@ -24,6 +23,8 @@ from reports.blocks import (
     number,
     numbers,
     percent,
+    signed,
+    signed_span,
     span,
     table,
     text,
@@ -31,16 +32,15 @@ from reports.blocks import (
 from reports.blocks import words as plain
 from reports.errors import ReportError
 from reports.formula import class_rows, summary, summary_interval
-from reports.intervals import UNKNOWN, Interval, difference_interval, ratio_interval, slope_interval
+from reports.intervals import UNKNOWN, Interval, difference_interval, ratio_interval
 from reports.lecture import closing_page, weights_table
 from reports.measured import Measured
 from reports.pictures import lectures_svg
+from reports.trend import check_alike, lecture_day, trend
 
 MOST_LECTURES: Final = 60
 MOST_ROWS: Final = 24
 """Of the table of lectures; the figure shows all."""
-
-DAYS_A_WEEK: Final = 7.0
 
 
 @dataclass(frozen=True)
@@ -60,20 +60,15 @@ def course_content(sessions: Sequence[Session], width_mm: float, height_mm: floa
     """
     if not 2 <= len(sessions) <= MOST_LECTURES:
         raise ReportError(f"{len(sessions)} session(s): a report over a course takes 2 to {MOST_LECTURES}")
-    _check_alike(sessions)
-    measured = [Measured.of(session) for session in sorted(sessions, key=lambda one: (_day(one), one.id))]
-    days = np.array([_day(one.session).toordinal() for one in measured], float)
+    check_alike(sessions)
+    measured = [Measured.of(session) for session in sorted(sessions, key=lambda one: (lecture_day(one), one.id))]
+    days = [lecture_day(one.session) for one in measured]
     values = [_index(one) for one in measured]
-    known = np.array([one.mean is not None for one in values])
-    means = np.array([np.nan if one.mean is None else one.mean for one in values])
-    slope, of_slope = slope_interval(days[known], means[known])
-    line = None
-    if slope == slope:
-        middle, level = days[known].mean(), means[known].mean()
-        line = level + slope * (days[0] - middle), level + slope * (days[-1] - middle)
+    line = trend(days, [one.mean for one in values])
+    means = [one.mean for one in values if one.mean is not None]
     course = measured[0].manifest.course
-    first, last = day_in_words(_day(measured[0].session)), day_in_words(_day(measured[-1].session))
-    mean = float(means[known].mean()) if known.any() else None
+    first, last = day_in_words(lecture_day(measured[0].session)), day_in_words(lecture_day(measured[-1].session))
+    mean = float(np.mean(means)) if means else None
     return {
         "kicker": "Engagement report of a course",
         "title": plain(course, 90) or "Lectures",
@@ -85,21 +80,21 @@ def course_content(sessions: Sequence[Session], width_mm: float, height_mm: floa
                         (str(len(measured)), "lectures"),
                         (duration_in_words(sum(one.manifest.duration for one in measured)), "in all"),
                         (number(mean, True), "mean of the lectures’ index"),
-                        (_signed(slope * DAYS_A_WEEK), "change of the index in a week"),
-                        (_signed_span(of_slope, DAYS_A_WEEK), "its 95% interval"),
+                        (signed(line.a_week), "change of the index in a week"),
+                        (signed_span(line.interval), "its 95% interval"),
                     ]
                 ),
-                text(_trend_in_words(slope, of_slope, int(known.sum()))),
+                text(line.sentence),
                 heading("The index of each lecture", "with its 95% interval and a straight trend"),
                 figure(
                     lectures_svg(
-                        list(days),
-                        [f"{_day(one.session):%d %b}" for one in measured],
+                        [float(day.toordinal()) for day in days],
+                        [f"{lecture_day(one.session):%d %b}" for one in measured],
                         [one.mean for one in values],
                         [one.interval for one in values],
                         width_mm,
                         height_mm * 1.3,
-                        line,
+                        line.ends,
                     ),
                     f"Index of each of {len(measured)} lectures from {first} to {last}.",
                 ),
@@ -119,7 +114,7 @@ def comparison_content(first: Session, second: Session, width_mm: float, height_
         ReportError: it is the same session twice, or they were made by different rules.
         FormulaError, SessionError: as ``Measured.of``.
     """
-    _check_alike([first, second], courses=False)
+    check_alike([first, second], courses=False)
     pair = [Measured.of(first), Measured.of(second)]
     index = [_index(one) for one in pair]
     rows = [["class index", *_difference(*index)]]
@@ -130,7 +125,7 @@ def comparison_content(first: Session, second: Session, width_mm: float, height_
     covered = [summary(one.table).coverage for one in pair]
     rows.append(["coverage", *map(percent, covered), "", ""])
     names = [plain(PurePath(one.manifest.source.name).stem, 40) for one in pair]
-    days = [day_in_words(_day(one.session)) for one in pair]
+    days = [day_in_words(lecture_day(one.session)) for one in pair]
     other = plain(pair[0].manifest.course, 60) != plain(pair[1].manifest.course, 60)
     warning = (
         " They are of different courses: rooms and cameras differ too, and that alone changes the numbers." * other
@@ -174,32 +169,6 @@ def comparison_content(first: Session, second: Session, width_mm: float, height_
     }
 
 
-def _check_alike(sessions: Sequence[Session], courses: bool = True) -> None:
-    """Refuse sessions whose numbers can not be put beside each other."""
-    first, *others = sessions
-    seen = {first.folder.resolve()}
-    for other in others:
-        if other.folder.resolve() in seen:
-            raise ReportError(f"{other.folder}: is given twice; name each session once")
-        seen.add(other.folder.resolve())
-        mine, its = first.manifest, other.manifest
-        if mine.profile is not its.profile:
-            raise ReportError(
-                f"{other.id}: has the profile {its.profile.value}, {first.id} has {mine.profile.value}; their indices"
-                " are not comparable, analyse both with the same --profile"
-            )
-        if Measured.rules_of(first) != Measured.rules_of(other):
-            raise ReportError(f"{other.id}: has other weights than {first.id}; analyse both with the same settings")
-        if courses and _course_key(mine.course) != _course_key(its.course):
-            raise ReportError(
-                f"{other.id}: is of course {its.course!r}, {first.id} of {mine.course!r}; give sessions of one course"
-            )
-
-
-def _course_key(course: str | None) -> str:
-    return " ".join((course or "").split()).casefold()
-
-
 def _index(measured: Measured) -> Value:
     return Value(summary(measured.table).mean, summary_interval(measured.table))
 
@@ -219,7 +188,7 @@ def _difference(first: Value, second: Value) -> list[str]:
     if first.mean is None or second.mean is None:
         return [*shown, "", ""]
     interval = difference_interval(first.mean, first.interval, second.mean, second.interval)
-    return [*shown, _signed(second.mean - first.mean), _signed_span(interval, 1.0)]
+    return [*shown, signed(second.mean - first.mean), signed_span(interval)]
 
 
 def _difference_in_words(interval: str, values: Sequence[Value]) -> str:
@@ -233,20 +202,10 @@ def _difference_in_words(interval: str, values: Sequence[Value]) -> str:
     return "The interval of the difference does not hold 0: chance in time alone does not explain it."
 
 
-def _trend_in_words(slope: float, interval: Interval, lectures: int) -> str:
-    if slope != slope:
-        return "A trend needs lectures with a class value on three days or more."
-    sure = "holds 0: there may be no trend" if interval.low <= 0 <= interval.high else "does not hold 0"
-    return (
-        f"A straight line through {lectures} lectures changes by {_signed(slope * DAYS_A_WEEK)} a week; its interval"
-        f" {sure}. Topics, rooms and seats change over weeks too, and a trend has no cause in it."
-    )
-
-
 def _lecture_rows(measured: Sequence[Measured], values: Sequence[Value]) -> list[Block]:
     rows = [
         [
-            f"{_day(one.session):%Y-%m-%d}",
+            f"{lecture_day(one.session):%Y-%m-%d}",
             plain(PurePath(one.manifest.source.name).stem, 44),
             str(one.manifest.counts.students),
             number(value.mean, True),
@@ -301,26 +260,3 @@ def _closing(measured: Sequence[Measured]) -> list[Block]:
 def _of_the_last(blocks: list[Block]) -> list[Block]:
     return [{**one, "note": "of the last lecture"} if one["kind"] == "heading" and at < 3 else one
             for at, one in enumerate(blocks)]  # fmt: skip
-
-
-def _day(session: Session) -> date:
-    manifest = session.manifest
-    if manifest.lecture_day is not None:
-        return manifest.lecture_day
-    try:
-        return datetime.fromisoformat(manifest.created.replace("Z", "+00:00")).date()
-    except ValueError:
-        raise ReportError(f"{session.id}: its day {manifest.created!r} is not a date; run the lecture again") from None
-
-
-def _signed(value: float) -> str:
-    if value != value:
-        return "–"
-    shown = f"{value:+.2f}"
-    return "0.00" if float(shown) == 0 else shown.replace("-", "−")
-
-
-def _signed_span(interval: Interval, factor: float) -> str:
-    if interval.low != interval.low or interval.high != interval.high:
-        return "–"
-    return f"{_signed(interval.low * factor)} to {_signed(interval.high * factor)}"

@@ -71,6 +71,7 @@ def _beside(path: Path) -> Any:
         if path.is_dir():
             raise ReportError(f"{path}: is a folder; choose another --out")
         path.parent.mkdir(parents=True, exist_ok=True)
+        partial.unlink(missing_ok=True)  # a link that somebody put there would be followed
         yield partial
         shutil.move(partial, path)
     except OSError as error:

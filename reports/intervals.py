@@ -13,7 +13,6 @@ from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 SEED: Final = 2014
 DRAWS: Final = 1000
@@ -104,6 +103,8 @@ def slope_interval(days: Array, values: Array) -> tuple[float, Interval]:
     """The slope of a line through values (per day), and its interval by Student's t; unknown below three days."""
     if len(set(days.tolist())) < 3:
         return np.nan, UNKNOWN
+    from scipy import stats  # costs a second, and most pages draw no trend
+
     found = stats.linregress(days, values)
     half = float(stats.t.ppf((1 + LEVEL) / 2, len(days) - 2)) * float(found.stderr)
     return float(found.slope), Interval(float(found.slope) - half, float(found.slope) + half)
@@ -144,6 +145,8 @@ def memory_s(rest: Array) -> float:
 
 def student_t(blocks: float) -> float:
     """Student's t for a spread estimated from about as many independent blocks."""
+    from scipy import stats
+
     return float(stats.t.ppf((1 + LEVEL) / 2, max(blocks - 1.0, 1.0)))
 
 

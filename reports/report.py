@@ -94,6 +94,7 @@ def _store(out: Path, made: bytes) -> Path:
     partial = out.with_name(out.name + ".partial")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
+        partial.unlink(missing_ok=True)  # a link that somebody put there would be followed
         partial.write_bytes(made)
         partial.replace(out)
     except OSError as error:

@@ -79,6 +79,20 @@ class StateWeights(RootModel[dict[State, float]]):
                 )
         return weights
 
+    @classmethod
+    def among(cls, given: Mapping[State, float]) -> StateWeights:
+        """Weights of the states of a profile; the others, which it never emits, move only as far as the order asks.
+
+        Raises:
+            FormulaError: as the class.
+        """
+        weights: dict[State, float] = {}
+        for place, state in enumerate(ORDER):
+            below = max((given[later] for later in ORDER[place + 1 :] if later in given), default=0.0)
+            above = min(weights.values(), default=1.0)
+            weights[state] = given[state] if state in given else min(max(DEFAULT[state], below), above)
+        return cls(weights)
+
     def __getitem__(self, state: State) -> float:
         """The weight of ``state``, 0 to 1."""
         return self.root[state]

@@ -29,7 +29,7 @@ SHARE: Final = (
     " 2015)."
 )
 LIMITS: Final = (
-    "The states are readings of head direction, face and posture by written rules. The rules’ numbers are conventions"
+    "The states are readings of head, face, hands, desk and posture by written rules. Their numbers are conventions"
     " with sources; they were not fitted, and not validated against what students thought or learned.",
     "The index is a convention, not a grade and not a measure of learning. Compare a class with itself over one"
     " lecture, rather than courses, rooms or people; small differences mean nothing.",

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from browsing import CHROMIUM, FLAGS
 from hypothesis import settings
 from postgres import PrivateServer
 
@@ -155,3 +156,26 @@ def registry_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'consent.sqlite'}"
     return request.getfixturevalue("postgres_server").new_database()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """The system's Chromium."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield launched
+        launched.close()
+
+
+@pytest.fixture
+def page(browser: Any) -> Iterator[Any]:
+    """An empty page of it, as small as a projector's. What tests wait for is code that the policy would not run."""
+    from playwright.sync_api import expect
+
+    opened = browser.new_page(viewport={"width": 1280, "height": 720}, bypass_csp=True)
+    opened.set_default_timeout(60_000)
+    expect.set_options(timeout=60_000)
+    yield opened
+    opened.close()

@@ -13,11 +13,13 @@ from hypothesis import strategies as st
 from sqlalchemy import create_engine, text
 
 from consent import log
+from consent.accesses import AccessKind
 from consent.errors import ConsentError, LogBroken
 from consent.log import GENESIS, Chain
 from consent.policy import EVERY_RUN, Purpose, Zone
 from consent.registry import Registry
 from consent.retention import Kind
+from consent.roles import Role
 from consent.tables import Base
 
 TODAY = date(2025, 3, 10)
@@ -37,6 +39,14 @@ CHANGES = {
     "two periods": lambda registry: registry.retention.set("CS 101", {Kind.TABLES: 365, Kind.FORMS: 0}),
     "a withdrawal": lambda registry: registry.withdrawals.begin("CS 101", "heron"),
     "a withdrawal done": lambda registry: registry.withdrawals.end(registry.withdrawals.of_course("CS 101")[0]),
+    "a role": lambda registry: registry.roles.grant("Ada@example.org", Role.INSTRUCTOR, ["CS 101"]),
+    "another role in its place": lambda registry: registry.roles.grant("ada@example.org", Role.ADMINISTRATOR),
+    "a role revoked": lambda registry: registry.roles.revoke("ada@example.org"),
+    "a refusal": lambda registry: registry.accesses.note(AccessKind.REFUSED, "eve@example.org", "the video"),
+    "refusals forgotten": lambda registry: registry.accesses.forget(None, date.max),
+    "a look at a student": lambda registry: registry.accesses.note(
+        AccessKind.STUDENT, None, "asked me", "CS 101", "x", 3
+    ),
     "a name again": lambda registry: registry.students.enter("CS 101", "heron", "Ada Lovelace"),
 }
 """Each change there is, in an order in which all are possible; together they leave a row in every table."""
@@ -136,6 +146,20 @@ def test_no_name_is_in_log_or_file(tmp_path):
     assert b"heron" in content
     assert b"Ada" not in content
     assert b"Lovelace" not in content
+
+
+def test_who_looked_and_why_is_in_the_log_as_a_hash_only(tmp_path):
+    url = f"sqlite:///{tmp_path / 'consent.sqlite'}"
+    with Registry.open(url) as registry:
+        registry.accesses.note(AccessKind.STUDENT, "eve@example.org", "asked for help", None, "lecture", 3)
+        registry.accesses.note(AccessKind.STUDENT, "eve@example.org", "asked for help", None, "lecture", 3)
+        registry.accesses.forget(None, date.max)
+        registry.verify()
+    with closing(sqlite3.connect(tmp_path / "consent.sqlite")) as raw:
+        payloads = [payload for (payload,) in raw.execute("SELECT payload FROM log")]
+    assert not any("eve" in payload or "asked" in payload for payload in payloads)
+    first, second = (json.loads(one)["rows"][f"accesses/{n}"] for n, one in enumerate(payloads[:2], start=1))
+    assert first["details_sha256"] != second["details_sha256"]  # nobody can try out addresses
 
 
 # Alterations
@@ -252,7 +276,9 @@ def test_a_record_altered_behind_the_log_is_found(tmp_path, table, column):
     url = filled(f"sqlite:///{tmp_path / 'consent.sqlite'}")
     others = {"id": "77", "days": "7", "granted": "1 - granted", "zone": "'[0, 0, 1, 1]'", "purposes": "'[]'"}
     days = {"valid_from": "'2024-01-01'", "valid_until": "'2030-01-01'"}
-    moments = {"recorded_at": "'2020-01-01 00:00:00'", "withdrawn_at": "NULL", "deleted_at": "NULL", "done_at": "NULL"}
+    moments = dict.fromkeys(("withdrawn_at", "deleted_at", "done_at", "revoked_at"), "NULL")
+    moments["recorded_at"] = "'2020-01-01 00:00:00'"
+    others["student"] = "7"
     other = (others | days | moments).get(column, "'else'")
     altered(url, f"UPDATE {table} SET {column} = {other} WHERE id = (SELECT max(id) FROM {table})")
     with pytest.raises(LogBroken, match=f"record {table}/") as caught:

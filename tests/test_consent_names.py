@@ -19,6 +19,7 @@ KEY, OTHER = Fernet.generate_key().decode(), Fernet.generate_key().decode()
         (KEY[:-2], "is not a key"),
         ("schlüssel", "is not a key"),
     ],
+    ids=["none", "empty", "blank", "a password", "cut", "not ascii"],  # the key is random, and no worker's the other's
 )
 def test_no_key_is_one_sentence_that_says_how_to_make_one(monkeypatch, key, words):
     token = Fernet(KEY).encrypt(b"Ada Byron").decode()

@@ -282,3 +282,13 @@ def test_two_processes_at_the_same_time_lose_nothing(url):
         for number in range(25):
             students = {one.student for one in registry.opt_outs(f"Course {number}")}
             assert students == {f"kestrel-{number}", f"heron-{number}"}
+
+
+def test_a_record_that_was_damaged_in_the_file_is_one_sentence(tmp_path):
+    url = f"sqlite:///{tmp_path / 'consent.sqlite'}"
+    with Registry.open(url) as registry:
+        registry.approve("CS 101", "Dean", date(2025, 1, 1))
+    with sqlite3.connect(tmp_path / "consent.sqlite") as raw:
+        raw.execute("UPDATE approvals SET valid_from = '2025-01-99'")
+    with Registry.open(url) as registry, pytest.raises(RegistryError, match=r"cannot be read.*restore a copy"):
+        registry.approvals()

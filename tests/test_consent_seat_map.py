@@ -76,3 +76,26 @@ def test_a_place_is_said_in_one_way(seat_map):
     ):
         with pytest.raises(ConsentError, match=words):
             place(*given)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        '{"seats":' + "9" * 5000 + "}",
+        "[" * 100_000,
+        {"seats": [A2], "x" * 100_000: 1},
+        {"seats": [{**A2, "name": "x" * 100_000}]},
+        {"seats": [{**A2, "polygon": [[0.1, 0.1], [0.9, 0.1], [0.1, 0.9]] * 1000}]},
+        {"seats": [{**C1, "polygon": [[1e308, -1e308]] * 3}]},
+    ],
+    ids=range(6),
+)
+def test_a_monstrous_seat_map_is_refused_in_a_short_sentence(seat_map, content):
+    with pytest.raises(ConsentError) as caught:
+        read_seat_map(seat_map(content))
+    assert len(str(caught.value)) < 600
+
+
+def test_a_seat_map_larger_than_any_room(seat_map):
+    with pytest.raises(ConsentError, match="larger than 1 MB"):
+        read_seat_map(seat_map(" " * 1_000_001))

@@ -105,3 +105,30 @@ def test_one_session_to_a_folder_and_one_folder_to_a_session(tmp_path_factory, s
         assert {one.folder.name: (one.name, one.created) for one in noted} == lies
         assert len(noted) == len(lies)
         registry.verify()
+
+
+# One that was begun, and may never end
+
+
+def test_one_that_was_begun_is_on_record_until_it_is_whole(registry):
+    assert registry.sessions.begin("CS 101", "one", Path("/x/one"))
+    assert not registry.sessions.begin("CS 101", "one", Path("/x/one"))  # once more, after a stop
+    (begun,) = registry.sessions.of_course("CS 101")
+    assert not begun.whole
+    registry.sessions.note("CS 101", "one", DAY, Path("/x/one"))
+    assert registry.sessions.of_course("CS 101") == (NotedSession("CS 101", "one", DAY, Path("/x/one")),)
+    registry.verify()
+
+
+def test_beginning_anew_takes_nothing_off_the_record(registry):
+    registry.sessions.note("CS 101", "one", DAY, Path("/x/one"))
+    assert not registry.sessions.begin("CS 101", "one", Path("/x/one"))
+    assert [one.whole for one in registry.sessions.of_course("CS 101")] == [True]
+
+
+def test_one_name_begun_in_two_places_is_two(registry):
+    for place in ("/x/one", "/y/one"):
+        assert registry.sessions.begin("CS 101", "one", Path(place))
+    assert [one.folder for one in registry.sessions.of_course("CS 101")] == [Path("/x/one"), Path("/y/one")]
+    registry.sessions.note("CS 101", "one", DAY, Path("/y/one"))
+    assert [one.whole for one in registry.sessions.of_course("CS 101")] == [False, True]

@@ -129,3 +129,49 @@ def test_a_student_of_another_course_is_another(registry):
     assert registry.opt_outs("CS 101") == ()
     assert registry.withdrawals.of_course("CS 101") == ()
     assert [one.student for one in registry.withdrawals.of_course(None)] == ["wren"]
+
+
+# Planned
+
+
+@pytest.mark.parametrize(("course", "student"), [("CS 102", "wren"), ("CS 101", "wren"), ("CS 101", " "), ("", "wren")])
+def test_what_cannot_begin_cannot_be_planned(registry, course, student):
+    with pytest.raises(ConsentError) as planned:
+        registry.withdrawals.planned(course, student)
+    with pytest.raises(ConsentError) as begun:
+        registry.withdrawals.begin(course, student)
+    assert str(planned.value) == str(begun.value)
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        lambda registry: registry.students.enter("CS 101", "wren"),
+        lambda registry: registry.students.enter("CS 101", "wren", seat=SEAT),
+        lambda registry: registry.opt_out("CS 101", "wren"),
+        lambda registry: registry.opt_out("CS 101", "wren", OTHER),
+        lambda registry: (registry.opt_out("CS 101", "wren", OTHER), registry.opt_in("CS 101", "wren")),
+        lambda registry: (
+            registry.opt_out("CS 101", "wren", OTHER),
+            registry.students.enter("CS 101", "wren", None, SEAT),
+        ),
+    ],
+)
+def test_what_is_planned_is_what_begins_and_records_nothing(registry, before):
+    before(registry)
+    head = registry.verify()
+    planned = registry.withdrawals.planned("cs 101", "wren")
+    assert registry.verify() == head
+    begun = registry.withdrawals.begin("CS 101", "wren")
+    assert planned.id == ""
+    assert (planned.course, planned.student, planned.zone, planned.done) == (
+        begun.course,
+        begun.student,
+        begun.zone,
+        begun.done,
+    )
+    assert registry.withdrawals.planned("CS 101", "wren") == begun
+    registry.withdrawals.end(begun)
+    assert registry.withdrawals.planned("CS 101", "wren").id == begun.id  # a session may turn up later
+    registry.students.decide("CS 101", "wren", EVERY_RUN, True)
+    assert registry.withdrawals.planned("CS 101", "wren").id == ""  # it would be a new one

@@ -131,3 +131,10 @@ def test_corners_and_edges_are_inside(points, which, share):
     (ax, ay), (bx, by) = points[which % len(points)], points[(which + 1) % len(points)]
     assert zone.contains(ax, ay)
     assert zone.contains(ax + share * (bx - ax), ay + share * (by - ay))
+
+
+@pytest.mark.parametrize("text", ["x" * 5000, ",".join(["0.5"] * 5000), " ".join(["0.1,0.2"] * 5000)])
+def test_a_monstrous_zone_is_refused_in_a_short_sentence(text):
+    with pytest.raises(ConsentError) as caught:
+        Zone.parse(text)
+    assert len(str(caught.value)) < 500

@@ -26,7 +26,7 @@ from consent.policy import EVERY_RUN
 from consent.registry import Registry
 from consent.retention import Kind
 from pipeline.purge import Purge
-from pipeline.session import CORRECTIONS, MANIFEST, PARTS, REPORT, VIDEO, Session
+from pipeline.session import CORRECTIONS, MANIFEST, PARTS, REPORT, REVIEWS, VIDEO, Session
 from pipeline.store import open_session
 
 DAY = date.fromisoformat(LECTURE)
@@ -324,7 +324,7 @@ def test_a_run_promises_and_the_session_holds_nothing_of_the_recording(analyse, 
         Kind.ANNOTATED_VIDEO: held + timedelta(3),
         Kind.TABLES: held + timedelta(5),
     }
-    assert sorted(path.name for path in folder.iterdir()) == sorted({MANIFEST, *FILES} - {CORRECTIONS})
+    assert sorted(path.name for path in folder.iterdir()) == sorted({MANIFEST, *FILES} - {CORRECTIONS, REVIEWS})
     assert [path.name for path in (tmp_path / "out").iterdir()] == [folder.name]
     raw = (tmp_path / "birds.mp4").read_bytes()
     packets = raw[len(raw) // 2 : len(raw) // 2 + 64]

@@ -4,21 +4,21 @@ import pytest
 
 from models.chances import CHANCES
 from models.evidence import CUE_NAMES, CUES, signs_of, used_cues
-from models.states import INFERRED_EMOTION, Profile, State
+from models.states import INFERRED_EMOTION, Profile, State, Way
 
 
-def test_every_sign_has_a_name_of_its_own_and_a_chance_in_every_state():
+def test_every_sign_has_a_name_of_its_own_and_a_chance_in_every_way():
     signs = signs_of(CUES)
     assert len(set(signs)) == len(signs)
     assert len(set(CUE_NAMES)) == len(CUE_NAMES)
-    for state in State:
-        assert set(CHANCES[state]) == set(signs)
+    for way in Way:
+        assert set(CHANCES[way]) == set(signs)
 
 
-@pytest.mark.parametrize("state", State)
+@pytest.mark.parametrize("way", Way)
 @pytest.mark.parametrize("cue", CUES, ids=CUE_NAMES)
-def test_the_chances_of_a_cue_sum_to_one(state, cue):
-    values = [CHANCES[state][sign] for sign in cue.words]
+def test_the_chances_of_a_cue_sum_to_one(way, cue):
+    values = [CHANCES[way][sign] for sign in cue.words]
     assert sum(values) == pytest.approx(1, abs=1e-6)
     assert min(values) > 0
 

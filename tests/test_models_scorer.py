@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.scorer import Scorer
+from models.scorer import BOUND, FLAGS, LATENT, NEIGHBOURS, Scorer
 
 ODD = [np.nan, np.inf, -np.inf]
 
@@ -120,6 +120,40 @@ def test_outliers_do_not_vouch_for_each_other():
     ordinary, odd = blob(380, 5), blob(20, 5, 1) * 0.1 + 5
     scorer = Scorer().fit(np.concatenate([ordinary, odd]))
     assert auroc(scorer.score(odd), scorer.score(ordinary)) > 0.95
+
+
+@pytest.mark.parametrize("trusted", [False, True])
+def test_a_rare_flag_among_many_is_found(trusted):
+    random = np.random.default_rng(5)
+    often, rarely = random.random((2000, 24)) < 0.4, np.zeros((2000, 6), bool)
+    rarely[:12] = np.tile(np.eye(6, dtype=bool), (2, 1))
+    rows = np.hstack([often, rarely, blob(2000, 4)]).astype(float)
+    scores = Scorer(trusted).fit(rows).score(rows)
+    assert auroc(scores[:12], scores[12:]) > 0.97
+
+
+def test_numbers_are_judged_without_the_witness_for_flags():
+    numbers = blob(300, 6)
+    flagged = np.hstack([numbers, (numbers[:, :1] > 1).astype(float)])
+    assert FLAGS not in Scorer().fit(numbers).witnesses(numbers)
+    assert FLAGS not in Scorer().fit(flagged).witnesses(flagged)  # one of seven columns
+    only = (numbers > 1).astype(float)
+    assert FLAGS in Scorer().fit(only).witnesses(only)
+
+
+def test_the_score_joins_its_witnesses():
+    rows = blob(200, 4)
+    scorer = Scorer().fit(rows)
+    told = scorer.witnesses(rows)
+    joined = (told[BOUND] + told[LATENT] + 4 * told[NEIGHBOURS]) / 6
+    np.testing.assert_allclose(scorer.score(rows), joined)
+
+
+def test_units_in_use_are_counted():
+    along = blob(500, 1)
+    rows = np.hstack([along] * 6) + 0.05 * blob(500, 6, 1)
+    for used, there in Scorer().fit(rows).units:
+        assert 1 <= used <= there == 2
 
 
 def test_the_feature_that_departs_is_named():

@@ -337,3 +337,19 @@ def test_twelve_seconds_of(state, seen):
     table = posterior(pd.concat([looking_ahead(12, **(AWAKE | seen)), *others]), Profile.FULL, SETTINGS)
     assert set(table.loc[table["student"] == 1, "state"]) == {state.value}
     assert (table["coverage"] == 1).all()
+
+
+@pytest.mark.parametrize("profile", Profile)
+def test_a_bowed_head_whose_hands_were_not_seen_is_no_certain_note_taker(profile):
+    """Who looks at a phone bows alike: without the desk there is nothing to tell them apart, however long it lasts."""
+    bowed = {"pitch": -40.0, "motion": np.nan}
+    others = [looking_ahead(60, **AWAKE).assign(student=number) for number in (2, 3, 4)]
+
+    def chance(state: State, **seen: object) -> float:
+        table = posterior(pd.concat([looking_ahead(60, **(AWAKE | bowed | seen)), *others]), profile, SETTINGS)
+        return float(table.loc[table["student"] == 1, f"p_{state.value}"].iloc[30])
+
+    phone, notes = chance(State.DISTRACTED), chance(State.TAKING_NOTES)
+    assert 0.05 < phone < notes < 0.95
+    assert chance(State.DISTRACTED, desk_motion=0.0) > 0.8
+    assert chance(State.TAKING_NOTES, desk_motion=0.1) > 0.8

@@ -8,7 +8,7 @@ import yaml
 from models.errors import NotBetter, TrainingDataError
 from models.evidence import CUE_COLUMNS
 from models.state_model import StateSettings, posterior
-from models.states import Profile, State
+from models.states import Profile, State, ways_of
 from models.training.states import Lesson, as_yaml, train
 
 SECONDS = 30
@@ -80,6 +80,6 @@ def test_what_is_written_is_a_settings_file():
     outcome = train([room], SETTINGS, Profile.OBSERVABLE)
     content = yaml.safe_load(as_yaml(outcome, Profile.OBSERVABLE))
     read = StateSettings.model_validate(content["states"])
-    assert set(content["states"]["chances"]) == {state.value for state in Profile.OBSERVABLE.states}
+    assert set(content["states"]["chances"]) == {way.value for way in ways_of(Profile.OBSERVABLE.states)}
     table = [posterior(room.cues, Profile.OBSERVABLE, one, 0.2) for one in (outcome.settings, read)]
     pd.testing.assert_frame_equal(*table, rtol=0.05, atol=0.02, check_exact=False)

@@ -67,6 +67,19 @@ def test_signs_and_units(cue, column, value, expected):
     assert np.nanmax(np.abs(made.values[0, :10])) == 0
 
 
+@pytest.mark.parametrize(
+    ("behaviour", "hand", "expected"), [(0.0, 1.0, 4.0), (1.0, 0.0, 4.0), (np.nan, 1.0, 4.0), (1.0, np.nan, 4.0)]
+)
+def test_an_arm_is_raised_where_either_source_says_so(behaviour, hand, expected):
+    rows = sitting(1, behaviour_raise_hand=0.0, hand_raised=0.0)
+    rows.loc[rows["t"] == 10, ["behaviour_raise_hand", "hand_raised"]] = behaviour, hand
+    assert departures(rows).values[0, 10, NAMES.index("raise_hand")] == pytest.approx(expected)
+
+
+def test_an_arm_nobody_looked_at_is_not_measured():
+    assert np.isnan(departures(sitting(1)).values[..., NAMES.index("raise_hand")]).all()
+
+
 def test_what_the_class_does_is_nobodys_departure():
     everyone = pd.concat([sitting(student) for student in range(1, 7)])
     everyone.loc[everyone["t"] >= 25, "y"] = 100.0  # the lecture is over

@@ -59,6 +59,24 @@ def test_a_row_for_every_second_of_the_lecture(duration, rows):
     assert table.groupby("student")["t"].apply(list).tolist() == [list(range(rows))] * 2
 
 
+@pytest.mark.parametrize("interval_s", [0.1, 1 / RATE, 2.5])
+@pytest.mark.parametrize("at_once", [1, 70, 10**9])
+def test_how_many_students_are_looked_at_at_once_changes_nothing(monkeypatch, at_once, interval_s):
+    """To the last bit: rows of a long lecture are not all in memory at once."""
+    rng = np.random.default_rng(4)
+    rows = together(*(sitting(60, student=n, x=100.0 * n) for n in range(1, 8)))
+    for column in (*HEAD_POSE, *FACE_CUES, *EXTRA_COLUMNS, "motion", "behaviour_write"):
+        scale = 20 if column in HEAD_POSE else 1
+        rows[column] = (scale * rng.normal(0.3, 0.3, len(rows))).astype(np.float32)
+        rows.loc[rng.random(len(rows)) < 0.2, column] = np.nan
+    rows["observed"] = (rng.random(len(rows)) < 0.9) & (rows["student"] != 4)
+    rows = rows[rng.random(len(rows)) < 0.8]
+    settled = seconds(rows, 60.0, interval_s, SETTINGS)
+    monkeypatch.setattr("pipeline.cues.ROWS_AT_ONCE", at_once)
+    pd.testing.assert_frame_equal(seconds(rows, 60.0, interval_s, SETTINGS), settled, check_exact=True)
+    assert settled["student"].nunique() == 7
+
+
 def test_a_frame_on_the_end_belongs_to_the_last_second():
     late = sitting(1).assign(t=[5.0, 5.2, 5.4, 5.8, 6.0])
     assert read(late, 6.0)["body"].tolist() == [0, 0, 0, 0, 0, 1]

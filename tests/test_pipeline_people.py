@@ -60,3 +60,32 @@ def test_those_who_may_not_be_read_are_not_and_the_others_are(people: PersonRead
     assert all(hand[one] > 0.5 for one in at_face)
     assert np.nanmax(others) < 0.3
     assert np.isnan(around[:, AROUND.index("object")]).all()
+
+
+@pytest.mark.slow
+def test_readers_that_are_given_what_others_remember_go_on_as_these_would() -> None:
+    """Six frames of the demo, read by one, and by two of which the second begins with the fifth."""
+    settings = FaceSettings(), HeadSettings(), HandSettings(per_frame=2), DeskSettings(), ObjectSettings()
+    truth = _frames()
+    with av.open(str(DEMO / "classroom.mp4")) as container:
+        frames = zip(range(0, 12, 2), list(container.decode(video=0))[:12:2], strict=True)
+        shown = [(frame.to_ndarray(format="bgr24"), truth[index]["persons"]) for index, frame in frames]
+
+    def read(one: PersonReader, image: np.ndarray, there: list[dict[str, object]]) -> list[bytes]:
+        there = [person for person in there if person["visible"]]
+        boxes = np.array([person["visible_bbox"] for person in there], float)
+        ids = np.array([person["id"] for person in there])
+        faces, around = one.read(image, boxes, ids, np.ones(len(ids), bool))
+        return [part.tobytes() for part in (faces.head_xyxy, faces.pose_deg, faces.cues, faces.gaze, around)]
+
+    with PersonReader(*settings) as one:
+        whole = [read(one, *frame) for frame in shown[:4]]
+        state = one.state()
+        whole += [read(one, *frame) for frame in shown[4:]]
+    assert all(value.dtype.kind in "if" and value.size <= 512 * 4 for value in state.values())  # numbers, and few
+    with PersonReader(*settings) as other:
+        other.restore(state)
+        other.pass_by(shown[3][0])
+        assert [read(other, *frame) for frame in shown[4:]] == whole[4:]
+    with PersonReader(*settings) as fresh:
+        assert [read(fresh, *frame) for frame in shown[4:]] != whole[4:]

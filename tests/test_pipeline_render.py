@@ -17,7 +17,7 @@ from pipeline.anonymise import regions_to_cover
 from pipeline.labels import Tags, from_hex, put_text, text_mask
 from pipeline.progress import Silent
 from pipeline.render import Annotator, Scale, render
-from pipeline.session import BOX, HEAD_BOX
+from pipeline.session import BOX, EVENT_COLUMNS, HEAD_BOX
 from pipeline.settings import Settings, read_settings
 from pipeline.video import VideoInfo, VideoReader
 
@@ -50,7 +50,7 @@ def classroom(states: list[str], size: tuple[int, int], seconds: int = 2, column
         analysed_frames=seconds * 5,
         observations=observations,
         states=pd.DataFrame(spoken, columns=["t", "student", "state"]),
-        events=pd.DataFrame(),
+        events=pd.DataFrame(columns=list(EVENT_COLUMNS)),
         covers=regions_to_cover(observations, Settings().cover),
         students=len(states),
         warnings=[],
@@ -105,6 +105,17 @@ def test_a_lecture_of_one_frame_shows_its_state(duration, tagged):
     analysis.duration_s = duration
     annotated(noise((1280, 720)), analysis)
     assert tagged == ["1 attentive"]
+
+
+@pytest.mark.parametrize(
+    ("t", "expected"), [(0.9, "1 writing"), (1.0, "▲ 1 writing"), (2.9, "▲ 1 writing"), (3.0, "1 writing")]
+)
+def test_an_unusual_span_is_marked_while_it_lasts(t, expected, tagged):
+    writing = State.TAKING_NOTES
+    analysis = classroom([writing.value] * 2, (1280, 720), seconds=4)
+    analysis.events = pd.DataFrame([(1.0, 3.0, 1, 9.0, 5.0, "standing")], columns=list(EVENT_COLUMNS))
+    annotated(noise((1280, 720)), analysis, t)
+    assert tagged == [expected.replace("writing", writing.label), f"2 {writing.label}"]
 
 
 def test_a_second_without_a_state_is_unseen(tagged):

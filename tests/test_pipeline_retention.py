@@ -30,6 +30,7 @@ from pipeline.session import (
     OBSERVATIONS,
     PARTS,
     REPORT,
+    REVIEWS,
     SEATS,
     STATES,
     VIDEO,
@@ -111,7 +112,9 @@ def test_a_lecture_to_come_is_refused():
 
 def test_every_file_of_a_session_but_the_manifest_has_a_kind():
     named = [name for names in PARTS.values() for name in names]
-    assert sorted(named) == sorted({VIDEO, AUDIT, OBSERVATIONS, STATES, EVENTS, ENGAGEMENT, REPORT, SEATS, CORRECTIONS})
+    assert sorted(named) == sorted(
+        {VIDEO, AUDIT, OBSERVATIONS, STATES, EVENTS, ENGAGEMENT, REPORT, SEATS, CORRECTIONS, REVIEWS}
+    )
 
 
 # What is promised

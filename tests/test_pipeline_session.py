@@ -13,15 +13,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.states import INFERRED_EMOTION, Profile
+from pipeline.audit import read_audit
+from pipeline.corrections import read_corrections
+from pipeline.seat_plan import read_plan
 from pipeline.session import (
     AUDIT,
+    CORRECTIONS,
     ENGAGEMENT,
     EVENT_COLUMNS,
     EVENTS,
     MANIFEST,
     OBSERVATION_COLUMNS,
     OBSERVATIONS,
+    REPORT,
     SCHEMA_VERSION,
+    SEATS,
     STATE_COLUMNS,
     STATES,
     VIDEO,
@@ -254,3 +260,82 @@ def test_sessions_are_found_newest_first_without_unfinished_ones(tmp_path, copy)
         os.utime(tmp_path / "all" / name / MANIFEST, (1e9 - age, 1e9 - age))
     (tmp_path / "all" / AUDIT).write_text("{}")
     assert [path.name for path in find_sessions(str(tmp_path / "all"))] == ["new", "older", "oldest"]
+
+
+# sessions that somebody else wrote
+
+
+@pytest.mark.parametrize("name", ["../outside", "a/b", "..", ".", "", "/outside", "a\\b", "a\nb", "x" * 300])
+def test_a_name_that_leads_elsewhere_is_refused(copy, name):
+    change(copy, id=name)  # engage report --out FOLDER names a file by it
+    assert "id is not valid" in refusal(lambda: Session.open(copy))
+
+
+@pytest.mark.parametrize("name", [MANIFEST, OBSERVATIONS, ENGAGEMENT, VIDEO, REPORT, SEATS, AUDIT, CORRECTIONS])
+def test_a_link_out_of_the_session_is_not_followed(copy, tmp_path, name):
+    secret = tmp_path / "secret"
+    if (copy / name).exists():
+        (copy / name).rename(secret)
+    else:
+        secret.write_text("{}")
+    (copy / name).symlink_to(secret)
+    read = {
+        MANIFEST: lambda session: session,
+        OBSERVATIONS: lambda session: session.observations,
+        ENGAGEMENT: lambda session: session.engagement,
+        VIDEO: lambda session: session.video,
+        REPORT: lambda session: session.report,
+        SEATS: read_plan,
+        AUDIT: read_audit,
+        CORRECTIONS: read_corrections,
+    }[name]
+    assert "leads out of the session" in refusal(lambda: read(Session.open(copy)))
+
+
+def test_a_link_within_the_session_is_followed(copy):
+    (copy / "other.mp4").touch()
+    (copy / VIDEO).symlink_to("other.mp4")
+    assert Session.open(copy).video == copy / VIDEO
+
+
+def test_a_whole_session_may_be_a_link(copy, tmp_path):
+    (tmp_path / "linked").symlink_to(copy)
+    assert len(Session.open(tmp_path / "linked").observations)
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "why"),
+    [
+        ("student", -1, "holds impossible values"),
+        ("student", 1.5, "holds impossible values"),
+        ("student", 1e18, "holds impossible values"),
+        ("student", np.inf, "holds impossible values"),
+        ("t", -1.0, "holds impossible values"),
+        ("t", 1e308, "holds impossible values"),
+        ("t", "noon", "holds no numbers"),
+        ("score", pd.Timestamp("2026-01-01"), "holds no numbers"),
+    ],
+)
+def test_tables_with_values_that_cannot_be(copy, column, value, why):
+    table = pd.read_parquet(copy / OBSERVATIONS)
+    table[column] = value
+    table.to_parquet(copy / OBSERVATIONS)
+    assert f"column {column!r} {why}" in refusal(lambda: Session.open(copy).observations)
+
+
+def test_engagement_without_its_columns(copy):
+    (copy / ENGAGEMENT).write_text("t,engagement\n0,0.5\n")
+    assert "column 'scope' is missing" in refusal(lambda: Session.open(copy).engagement)
+
+
+@pytest.mark.parametrize("fields", [{"duration": 1e300}, {"duration": -1}, {"fps": -1.0}, {"width": -1}])
+def test_a_manifest_with_values_that_cannot_be(copy, fields):
+    change(copy, **fields)
+    assert f"{next(iter(fields))} is not valid" in refusal(lambda: Session.open(copy))
+
+
+def test_sentences_about_monstrous_manifests_are_short(copy):
+    change(copy, **{"x" * 100_000: 1})
+    assert len(refusal(lambda: Session.open(copy))) < 600
+    (copy / MANIFEST).write_text("9" * 5000)
+    assert "cannot be read" in refusal(lambda: Session.open(copy))

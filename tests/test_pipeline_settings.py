@@ -178,3 +178,24 @@ def test_what_a_session_keeps_can_be_read_again(tmp_path_factory, content):
     first = read_settings(path)
     path.write_text(yaml.safe_dump(first.model_dump(mode="json")))
     assert read_settings(path) == first
+
+
+def test_nine_lines_that_stand_for_all_memory(config):
+    rows = "a: &a [1,1,1,1,1,1,1,1,1]\n" + "".join(
+        f"{name}: &{name} [{','.join([f'*{before}'] * 9)}]\n"
+        for before, name in zip("abcdefgh", "bcdefghi", strict=True)
+    )
+    assert "is not valid YAML near line 2" in refusal(config(rows))
+
+
+MONSTROUS = ["[" * 100_000, "x" * 400_000, f"{'x' * 100_000}: 1", f"blur: {'x' * 200_000}", f"rate: {'9' * 4000}"]
+
+
+@pytest.mark.parametrize("content", MONSTROUS, ids=range(5))
+def test_monstrous_settings_are_refused_in_a_short_sentence(config, content):
+    assert len(refusal(config(content))) < 500
+
+
+def test_settings_that_never_end(tmp_path):
+    (tmp_path / "endless").symlink_to("/dev/zero")
+    assert "not a plain file" in refusal(tmp_path / "endless")

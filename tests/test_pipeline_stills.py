@@ -11,6 +11,7 @@ import pytest
 from lectures import HEAD, HEIGHT, WIDTH, head, lecture
 
 from pipeline.session import MANIFEST, VIDEO, DataDeleted, Session, SessionError
+from pipeline.stills import stills
 from pipeline.store import write_json
 
 
@@ -56,6 +57,9 @@ def test_whoever_may_be_shown_is_shown(made: Path, tmp_path: Path) -> None:
     (still,) = session.stills([1.0])
     assert not still.covered
     assert min(showing(still.image_bgr, still.t)) > 0.5
+    (still,) = stills(session, [1.0], always_covered=True)
+    assert still.covered
+    assert showing(still.image_bgr, still.t) == [0.0, 0.0, 0.0]
 
 
 @pytest.mark.parametrize("fields", [

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from pipeline.errors import OutputError
+from pipeline.errors import OutputError, kept_by
 from pipeline.session import ENGAGEMENT, MANIFEST, STATES, Session, SessionError, find_sessions
-from pipeline.store import clear_leftovers, open_session, session_id
+from pipeline.store import LOCK, READINGS, clear_leftovers, open_session, session_id
 
 BIG = pd.DataFrame({"t": np.random.default_rng(0).random(200_000)})
 """About 1.6 MB that no compression makes small."""
@@ -152,6 +152,61 @@ def test_a_rename_that_fails_keeps_the_older_session(tmp_path, make_session, mon
     with pytest.raises(type(end)), open_session(tmp_path, "demo", overwrite=True) as writer:
         writer.commit()
     assert contents(tmp_path) == before
+
+
+# what was read stays
+
+
+def read_and_end(out: Path, end: BaseException) -> None:
+    """Read something, write a table, then end with that exception."""
+    with open_session(out, "demo", overwrite=True, resume=True) as writer:
+        writer.readings.mkdir(exist_ok=True)
+        (writer.readings / "00000.npz").write_bytes(b"numbers")
+        writer.write_table(STATES, BIG)
+        raise end
+
+
+@pytest.mark.parametrize("end", [ValueError("broken"), KeyboardInterrupt(), OSError(errno.EIO, "worn")])
+def test_what_was_read_stays_and_the_failure_tells_where(tmp_path, end):
+    with pytest.raises(type(end)) as caught:
+        read_and_end(tmp_path, end)
+    partial = tmp_path / "demo.partial"
+    assert caught.value is end
+    assert kept_by(end) == partial
+    assert set(contents(tmp_path)) - {f"demo.partial/{LOCK}"} == {f"demo.partial/{READINGS}/00000.npz"}
+    with open_session(tmp_path, "demo", overwrite=True, resume=True) as writer:
+        assert (writer.readings / "00000.npz").read_bytes() == b"numbers"
+        writer.commit()
+    assert [path.name for path in tmp_path.iterdir()] == ["demo"]
+    assert contents(tmp_path) == {}
+
+
+def test_a_full_disk_tells_where_too(tmp_path):
+    with pytest.raises(OutputError) as caught:
+        read_and_end(tmp_path, OSError(errno.ENOSPC, "full"))
+    assert kept_by(caught.value) == tmp_path / "demo.partial"
+
+
+def test_where_nothing_was_read_nothing_is_told(tmp_path):
+    end = ValueError("broken")
+    with pytest.raises(ValueError, match="broken"):
+        write_and_end(tmp_path, end)
+    assert kept_by(end) is None
+
+
+@pytest.mark.parametrize("clear", [lambda out: begin(out, overwrite=True), clear_leftovers], ids=["write", "clear"])
+def test_who_does_not_go_on_deletes_what_was_read(tmp_path, clear):
+    """As a withdrawal does: it writes a session anew, or mends a folder."""
+    with pytest.raises(ValueError, match="broken"):
+        read_and_end(tmp_path, ValueError("broken"))
+    clear(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_left_of_a_run_is_known_by_its_readings_alone(tmp_path):
+    (tmp_path / "demo.partial" / READINGS).mkdir(parents=True)
+    clear_leftovers(tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 # overwriting

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 import pandas as pd
 import pytest
 from typer.testing import CliRunner
@@ -10,6 +12,7 @@ from models.moments import APART_S, latent_map, similar
 from models.ordinary import simulated
 from pipeline.errors import InputError
 from pipeline.places import places_by_second
+from pipeline.session import Session
 from pipeline.unusual_commands import clock, seconds_of
 
 runner = CliRunner()
@@ -68,12 +71,11 @@ def test_the_commands_on_a_session(make_session, tmp_path):
     assert nobody.exit_code == 2
     made = runner.invoke(engage.app, ["train", "anomaly", str(folder), "--out", str(tmp_path / "own.npz")])
     assert made.exit_code == 0, made.output
+    assert re.search(r"latent units in use: \d+ of \d+ and \d+ of \d+", made.output)
     assert len(load_prior(tmp_path / "own.npz").rows)
 
 
 def test_unobserved_rows_say_nothing(make_session, tmp_path):
-    from pipeline.session import Session
-
     rows = Session.open(make_session(tmp_path, name="b", students=2, seconds=30)).observations
     assert places_by_second(rows.assign(observed=False)).empty
     assert isinstance(places_by_second(rows), pd.DataFrame)

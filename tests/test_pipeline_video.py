@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import threading
 from fractions import Fraction
 from pathlib import Path
@@ -383,3 +384,92 @@ def test_the_demo_clip():
     frames = [(frame.index, frame.t) for frame in reader.frames(0.5)]
     assert frames == [(20 * k, 2.0 * k) for k in range(20)]
     assert (reader.decoded, reader.duration, reader.warnings) == (400, 40.0, [])
+
+
+# what asks for too much, or for something else
+
+
+@pytest.mark.parametrize("size", [(8448, 16), (16, 8448), (8192, 4336)])
+def test_pictures_too_large_are_refused_before_memory_is_taken(tmp_path, size):
+    path = make_clip(tmp_path / "vast.mkv", [0], Fraction(1, 25), size=size, codec="ffv1")
+    width, height = size
+    assert f"{width} × {height} px are too large; export it" in refusal(path)
+
+
+def test_pictures_larger_than_the_file_declares_are_not_decoded(tmp_path):
+    path = make_clip(tmp_path / "liar.avi", [0], Fraction(1, 25), size=(8448, 64), codec="mjpeg", pix_fmt="yuvj420p")
+    data = bytearray(path.read_bytes())
+    for name in (b"avih", b"strf"):  # the main header's and the stream's width
+        at = data.index(name) + (8 + 32 if name == b"avih" else 8 + 4)
+        data[at : at + 4] = (64).to_bytes(4, "little")
+    path.write_bytes(data)
+    assert "too large" in refusal(path)
+
+
+def test_too_many_streams(tmp_path):
+    path = tmp_path / "many.mkv"
+    with av.open(str(path), "w") as output:
+        streams = [output.add_stream("rawvideo", rate=25) for _ in range(65)]
+        for stream in streams:
+            stream.width, stream.height, stream.pix_fmt = 2, 2, "yuv420p"
+        for stream in streams:
+            frame = av.VideoFrame(2, 2, "yuv420p")
+            frame.pts, frame.time_base = 0, Fraction(1, 25)
+            output.mux(stream.encode(frame))
+    assert "holds 65 streams, more than 64" in refusal(path)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["ffconcat version 1.0\nfile 'other.mp4'\n",
+     "#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\nother.mp4\n#EXT-X-ENDLIST\n"],
+    ids=["concat", "hls"],
+)  # fmt: skip
+def test_a_list_of_other_files_opens_none_of_them(tmp_path, text):
+    cfr(tmp_path / "other.mp4", Fraction(25), 5)
+    (tmp_path / "lecture.mp4").write_text(text)
+    assert "not a readable video" in refusal(tmp_path / "lecture.mp4")
+
+
+def test_a_name_that_numbers_files_is_one_name(tmp_path):
+    (tmp_path / "frame%d.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    assert "not a readable video" in refusal(tmp_path / "frame%d.png")
+
+
+def test_titles_need_not_be_text(tmp_path):
+    path = tmp_path / "titled.mkv"
+    cfr(path, Fraction(25), 3)
+    data = path.read_bytes()
+    path.write_bytes(data.replace(b"Lavf", b"\xff\xfe\xfd\xfc"))
+    assert data.count(b"Lavf")
+    assert len(list(VideoReader(path).frames())) == 3
+
+
+def test_sound_in_an_unknown_format_is_no_sound(tmp_path):
+    path = cfr(tmp_path / "strange.mkv", Fraction(25), 5, audio=("aac", 0.0, 0.2))
+    path.write_bytes(path.read_bytes().replace(b"A_AAC", b"A_QQQ"))
+    assert not VideoReader(path).info.has_audio
+
+
+def test_a_clock_that_leaps_by_years_goes_on_without_them(tmp_path):
+    year = 365 * 86_400 * 1000
+    path = make_clip(tmp_path / "leap.mkv", [0, 40, 80, year, year + 40], Fraction(1, 1000), codec="ffv1")
+    times = [frame.t for frame in VideoReader(path).frames()]
+    assert times[:3] == pytest.approx([0, 0.04, 0.08], abs=0.002)
+    assert len(times) == 5
+    assert times[3] < 60 < 6 * 3600
+    assert times[4] - times[3] == pytest.approx(0.04, abs=0.002)
+
+
+def test_more_than_a_day_is_no_lecture(tmp_path):
+    hours = [hour * 3_600_000 * 5 for hour in range(6)]
+    path = make_clip(tmp_path / "week.mkv", hours, Fraction(1, 1000), codec="ffv1")
+    with pytest.raises(VideoError, match="more than 24 hours; cut it") as caught:
+        list(VideoReader(path).frames())
+    assert str(caught.value).startswith("week.mkv: ")
+
+
+def test_a_name_that_is_no_text_can_be_written_into_a_session(tmp_path):
+    path = cfr(tmp_path / "plain.mp4", Fraction(25), 3)
+    path = path.rename(tmp_path / os.fsdecode(b"v\xff.mp4"))
+    assert VideoReader(path).info.name == "v?.mp4"

@@ -354,3 +354,13 @@ def test_a_number_of_students_that_is_none_is_one_sentence(least: object) -> Non
 def test_rules_on_record_have_their_defaults() -> None:
     assert Rules.on_record({}) == Rules()
     assert Rules.on_record({"state_weights": {State.BORED: 0.1}, "withhold_below": 3}).withhold_below == 3
+
+
+@given(st.sampled_from(Profile), st.data())
+def test_weights_of_a_profile_are_kept_and_the_others_keep_the_order(profile: Profile, data: st.DataObject) -> None:
+    ranked = [state for state in ORDER if state in profile.states]
+    values = sorted(data.draw(st.lists(st.floats(0, 1), min_size=len(ranked), max_size=len(ranked))), reverse=True)
+    given_weights = dict(zip(ranked, values, strict=True))
+    made = StateWeights.among(given_weights)
+    assert {state: made[state] for state in ranked} == given_weights
+    assert StateWeights.among({state: DEFAULT[state] for state in ranked}) == StateWeights()

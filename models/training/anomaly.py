@@ -12,6 +12,7 @@ from models.anomaly import LEAST_LEVEL, AnomalySettings, Prior, save_prior, scor
 from models.errors import TrainingDataError
 from models.extremes import Tail, fit_tail
 from models.ordinary import simulated
+from models.scorer import Scorer
 from models.windows import departures, windows
 
 KEPT_ROWS = 2000
@@ -49,7 +50,10 @@ def run(lectures: Sequence[pd.DataFrame], settings: AnomalySettings, out: Path, 
     """Make and write the file."""
     prior = make_prior(lectures, settings)
     save_prior(prior, out)
+    units = Scorer(seed=settings.seed).fit(prior.rows).units
+    used = " and ".join(f"{active} of {there}" for active, there in units)
     once = prior.tail.threshold(1.0)
     source = f"{len(lectures)} lectures" if lectures else "simulated students"
     say(f"{len(prior.rows)} ordinary windows of {source}; scores above {once:.1f} nats come once per student-hour")
+    say(f"latent units in use: {used}")
     say(f"written to {out}")

@@ -29,6 +29,9 @@ STORED_HEADS = 1.7
 ANGLES = ("yaw_view", "pitch_view", "roll")
 COLUMNS = ("jpeg", "scene", "person", *ANGLES)
 
+Further = Callable[[Tensor, Tensor], HeadNet]
+"""From rendered heads and their labels to a network that was trained further."""
+
 HELD_OUT_SCENES, HELD_OUT_PERSONS = (7, 8), (11, 12)
 """Never trained on; judged on these persons in these scenes, so that neither body nor room is known."""
 
@@ -179,8 +182,19 @@ def held_out_error(net: HeadNet, images: Tensor, labels: Tensor) -> np.ndarray:
     return (angles - labels).abs().mean(dim=0).numpy()
 
 
-def run(data: Path, out: Path, *, epochs: int, batch: int, seed: int, say: Callable[[str], None]) -> None:
+def run(
+    data: Path,
+    out: Path,
+    *,
+    epochs: int,
+    batch: int,
+    seed: int,
+    say: Callable[[str], None],
+    further: Further | None = None,
+) -> None:
     """Train, judge on held-out persons in held-out scenes, and write the weights (half precision) to ``out``.
+
+    With ``further`` nothing is trained from scratch: it says how a network is trained on.
 
     Raises:
         ModelFileError: the data cannot be used, or leaves nothing to train or judge on.
@@ -191,7 +205,10 @@ def run(data: Path, out: Path, *, epochs: int, batch: int, seed: int, say: Calla
     judged = torch.from_numpy(np.flatnonzero(scene & person))
     if len(kept) < batch or not len(judged):
         raise ModelFileError(f"{data}: {len(kept)} heads to train on and {len(judged)} to judge on are too few")
-    net = train(images[kept], labels[kept], epochs=epochs, batch=batch, seed=seed, say=say)
+    if further is not None:
+        net = further(images[kept], labels[kept])
+    else:
+        net = train(images[kept], labels[kept], epochs=epochs, batch=batch, seed=seed, say=say)
     yaw, pitch, roll = held_out_error(net, images[judged], labels[judged])
     say(f"{len(judged)} held-out heads: mean error yaw {yaw:.1f}, pitch {pitch:.1f}, roll {roll:.1f} deg")
     write_weights(net, out)

@@ -1,7 +1,7 @@
 """Learning what signs mean in one's own rooms from seconds that an instructor confirmed or corrected.
 
-A multinomial logistic regression on the shares of signs whose coefficients are log P(sign | state), with a Gaussian
-prior centred on the shipped ones: little data changes little. Judged on students it has not seen.
+A multinomial logistic regression on the shares of signs whose coefficients are log P(sign | way of a state), with a
+Gaussian prior centred on the shipped ones: little data changes little. Judged on students it has not seen.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from sklearn.model_selection import GroupKFold
 
 from models.errors import NotBetter, TrainingDataError
 from models.evidence import in_order, shares, signs_of, used_cues
-from models.state_model import StateSettings, posterior
-from models.states import Profile, State
-from models.transitions import chain
+from models.state_model import StateSettings, belongs, posterior
+from models.states import Profile, State, ways_of
+from models.transitions import chain_of_ways
 
 PRIOR_SD = 0.5
 """Of a log-chance around the shipped one: a chance is rarely wrong by more than a factor of e."""
@@ -106,21 +106,23 @@ def fit(
         settings: where the fit starts, and what it is held to.
         profile: what may be learned.
     """
-    states, cues = profile.states, used_cues(profile)
-    start = settings.log_chances(states, cues)
-    prior = np.log(chain(states, settings.dwell_s)[0])
-    known = np.eye(len(states))[truth]
+    cues, ways = used_cues(profile), ways_of(profile.states)
+    start = settings.log_chances(ways, cues)
+    prior = np.log(chain_of_ways(ways, settings.dwell_s)[0])
+    own = belongs(ways, profile.states).T[truth]
     ends = np.cumsum([0, *(len(cue.words) for cue in cues)])
 
     def loss(flat: np.ndarray) -> tuple[float, np.ndarray]:
         raw = flat.reshape(start.shape)
         chances = _normal(raw, ends)
         score = settings.sharpness * shown @ chances + prior
-        score -= score.max(axis=1, keepdims=True)
-        log_posterior = score - np.log(np.exp(score).sum(axis=1, keepdims=True))
+        chance = np.exp(score - score.max(axis=1, keepdims=True))
+        chance /= chance.sum(axis=1, keepdims=True)
+        right = np.maximum((own * chance).sum(axis=1), 1e-300)
+        by_way = own * chance / right[:, None]  # a span says which state, not in which of its ways it showed
         off = raw - start
-        value = -(weight * (known * log_posterior).sum(axis=1)).sum() + (off**2).sum() / (2 * PRIOR_SD**2)
-        gradient = settings.sharpness * shown.T @ ((np.exp(log_posterior) - known) * weight[:, None])
+        value = -(weight * np.log(right)).sum() + (off**2).sum() / (2 * PRIOR_SD**2)
+        gradient = settings.sharpness * shown.T @ ((chance - by_way) * weight[:, None])
         for low, high in pairwise(ends):  # through the scaling of each cue's chances to 1
             gradient[low:high] -= np.exp(chances[low:high]) * gradient[low:high].sum(axis=0)
         return float(value), (gradient + off / PRIOR_SD**2).ravel()
@@ -128,7 +130,7 @@ def fit(
     found = minimize(loss, start.ravel(), jac=True, method="L-BFGS-B", options={"maxiter": 200})
     chances = np.exp(_normal(found.x.reshape(start.shape), ends)).clip(1e-4, 1 - 1e-4)
     signs = signs_of(cues)
-    rows = {state: dict(zip(signs, map(float, chances[:, k]), strict=True)) for k, state in enumerate(states)}
+    rows = {way: dict(zip(signs, map(float, chances[:, k]), strict=True)) for k, way in enumerate(ways)}
     return StateSettings.model_validate({**settings.model_dump(), "chances": rows})
 
 
@@ -202,8 +204,8 @@ def as_yaml(outcome: Outcome, profile: Profile) -> str:
 
     signs = signs_of(used_cues(profile))
     rows = {
-        state.value: {sign: round(outcome.settings.chances[state][sign], 4) for sign in signs}
-        for state in profile.states
+        way.value: {sign: round(outcome.settings.chances[way][sign], 4) for sign in signs}
+        for way in ways_of(profile.states)
     }
     head = f"# Learned from {outcome.seconds} seconds of {outcome.students} students by engage train states.\n"
     return head + yaml.safe_dump({"states": {"chances": rows}}, sort_keys=False)

@@ -1,11 +1,21 @@
-"""Every English sentence of the dashboard in one place for translation, and how untrusted words are shown."""
+"""Every English sentence of the dashboard in one place for translation: here what pages share, else one module a page.
+
+Also how words from outside are shown, which must not become markup.
+"""
 
 from __future__ import annotations
 
 import re
 
 APP = "Classroom engagement"
-LECTURE_PAGE = "Lecture"
+PAGES = {
+    "lectures": "Lectures",
+    "review": "Review",
+    "correct": "Correct",
+    "consent": "Consent",
+    "report": "Report",
+    "method": "Method",
+}
 CHOOSE = "Lecture"
 
 NO_SESSIONS = "No lecture has been analysed here yet"
@@ -15,6 +25,7 @@ NO_SESSIONS_HELP = """The dashboard looks for sessions in `{folder}`.
 - To analyse a recording: `engage run lecture.mp4 --approved-by "who approved it"`
 
 Then reload this page. Sessions in another folder: `engage dashboard --sessions FOLDER`"""
+NO_SESSIONS_OF_YOURS = "Of your courses there is none yet. Who teaches one can begin an analysis on the page Lectures."
 ALL_BROKEN = "None of the sessions in this folder can be opened"
 BROKEN = "Sessions that can not be opened: {count}"
 UNKNOWN_SESSION = "There is no readable lecture named “{name}” here; this is the newest one instead."
@@ -27,8 +38,10 @@ STATES = "States"
 STATE = "State"
 SHARE = "Share"
 TIME = "Time"
+DAY = "Day"
 MINUTES_SEEN = "Minutes seen"
 STUDENT = "Student"
+START, END, SCORE, WHY = "From", "To", "Score", "Why"
 NOT_SEEN = "not seen"
 WITHHELD = "withheld"
 ENGAGEMENT_HELP = "How the class took part, weighted by how well it was seen. An estimate, never a grade."
@@ -45,28 +58,10 @@ BLURS = {
     "everyone": "of everyone",
     "nobody": "none, everyone can be recognised",
 }
-APPROVAL = "Approval"
-LENGTH = "Length"
-ANALYSED = "Analysed"
-FRAMES = "{analysed:,} of {frames:,} frames"
-WARNINGS = "Notes from the analysis ({count})"
-
-TIMELINE_HELP = "Line: engagement. Grey: coverage. Brown: unusual. Colours: how the seen time divides into states."
-NO_TIMELINE = "There is no class timeline to draw: nobody was seen in this lecture."
-WITHHELD_TIMELINE = "There is no class timeline to draw: never were enough students seen at once for a class value."
-STUDENTS_HELP = "One row per student over the whole lecture; shares are of the time the student was seen."
-NO_STUDENTS = "No student was found in this lecture; check that the video shows the class from the front."
-SPANS_HELP = "Select a row to watch it."
-NO_SPANS = "Nothing unusual was found."
-START, END, SCORE, WHY = "From", "To", "Score", "Why"
-
-DOWNLOAD_TABLE = "Engagement table (CSV)"
-DOWNLOAD_REPORT = "Report (PDF)"
 DELETED = {
     "annotated_video": "The annotated video was deleted on {day}, as promised to the students.",
     "tables": "The tables and the report were deleted on {day}, as promised to the students.",
 }
-NO_REPORT = "No report yet; write one with: engage report {folder}"
 UNREADABLE_TABLE = "{file} can not be read ({error}); run the lecture again with --overwrite"
 
 LONGEST_NAME = 100
@@ -75,12 +70,13 @@ LONGEST_SENTENCE = 500
 
 _PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
 _BECOMES_A_LINK = re.compile(r"(?<=:)(?=//)|(?<=www)(?=\.)|(?<=@)", re.IGNORECASE)
+_INVISIBLE = re.compile("[\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\x00-\x08\x0e-\x1b\x7f]")
 _WORD_JOINER = "\u2060"
 
 
 def shortened(text: str, longest: int = LONGEST_NAME) -> str:
-    """``text`` on one line of at most ``longest`` characters."""
-    line = " ".join(text.split())
+    """``text`` on one line of at most ``longest`` characters, without marks that turn the direction of what follows."""
+    line = " ".join(_INVISIBLE.sub("", text).split())
     return line if len(line) <= longest else line[: longest - 1] + "…"
 
 
@@ -99,6 +95,11 @@ def clock(seconds: float) -> str:
     minutes, second = divmod(int(seconds), 60)
     hours, minute = divmod(minutes, 60)
     return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"
+
+
+def moment(created: str) -> str:
+    """The time a session was made, ``2025-03-04T10:15:00Z`` as ``2025-03-04 10:15 UTC``."""
+    return f"{created[:10]} {created[11:16]} UTC"
 
 
 def index(value: float | None) -> str:

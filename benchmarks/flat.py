@@ -1,0 +1,137 @@
+"""Flat in length: the last minute of a long lecture is as fast as its first, and memory does not grow with it.
+
+``walk``: the demo clip looped; the real detector and readers go through all of it, and what each minute took is told
+beside the memory at its end. ``tables``: made-up readings of three hours become tables in a process of its own, whose
+peak memory is told. Run: ``python -m benchmarks.flat``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from benchmarks import common
+from benchmarks.loops import loop_clip
+from consent.policy import CoverPolicy
+from pipeline.observations import float_columns
+from pipeline.progress import Advance
+from pipeline.readings import ReadingLog
+from pipeline.settings import Settings
+from pipeline.streaming import Stopwatch, go_through
+
+GIB = 2**30
+NOBODY = CoverPolicy(False, (), "")
+
+
+class Minutes:
+    """A progress that notes, for each minute of the lecture, wall and CPU time since the last and memory now."""
+
+    def __init__(self, frames_per_minute: float) -> None:
+        self.rows: list[dict[str, float]] = []
+        self._each = frames_per_minute
+        self._done = 0
+        self._wall, self._cpu = time.perf_counter(), time.process_time()
+
+    @contextlib.contextmanager
+    def stage(self, name: str, total: int | None) -> Iterator[Advance]:
+        """See ``pipeline.progress.Progress``."""
+        yield self._advance
+
+    def _advance(self, count: int) -> None:
+        self._done += count
+        if self._done < self._each * (len(self.rows) + 1):
+            return
+        wall, cpu = time.perf_counter(), time.process_time()
+        memory = psutil.Process().memory_info().rss
+        self.rows.append({"wall": wall - self._wall, "cpu": cpu - self._cpu, "rss": memory / GIB})
+        self._wall, self._cpu = wall, cpu
+
+
+def walk(minutes: float, clip: Path, imgsz: int) -> list[dict[str, float]]:
+    """Pass 1 up to the tables over the looped clip: what each minute took."""
+    from pipeline.detect import DetectSettings, UltralyticsDetector
+    from pipeline.video import VideoReader
+
+    settings = Settings(detect=DetectSettings(imgsz=imgsz))
+    with tempfile.TemporaryDirectory() as folder:
+        video = loop_clip(clip, Path(folder) / "long.mp4", 60 * minutes)
+        detector = UltralyticsDetector(settings.detect, settings.device)
+        log = ReadingLog(Path(folder) / "readings", "flat", float_columns(detector.behaviour_names))
+        with VideoReader(video) as reader:
+            progress = Minutes(60 * reader.info.fps)
+            go_through(reader, detector, NOBODY, settings, progress, log, Stopwatch())
+    return progress.rows
+
+
+def tables_child(students: int, hours: float) -> None:
+    """Make the tables of a made-up class, and print what that took as JSON."""
+    from benchmarks.long_class import make_class
+    from pipeline.analyse import conclude
+
+    with tempfile.TemporaryDirectory() as folder:
+        lecture, followed, log = make_class(Path(folder), students, hours, common.SEED)
+        before = psutil.Process().memory_info().rss
+        watch = Stopwatch()
+        made = conclude(lecture, followed, log, NOBODY, Settings(), watch)  # type: ignore[arg-type]
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    figures = {"rows": len(made.observations), "found": made.students, "before": before / GIB, "peak": peak / GIB}
+    print(json.dumps(figures | {"table": made.observations.memory_usage().sum() / GIB, **watch.seconds}))
+
+
+def tables(students: int, hours: float) -> dict[str, Any]:
+    """One such child."""
+    words = ["--child", str(students), "--hours", str(hours)]
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.flat", *words], cwd=common.ROOT, capture_output=True, text=True, check=True
+    )
+    figures: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return {"students": students, "hours": hours, **figures}
+
+
+def main() -> None:
+    """Measure both, or be one of the processes."""
+    parser = common.parser(__doc__)
+    parser.add_argument("--minutes", type=float, default=60, help="length of the looped clip; 0: not run (default: 60)")
+    parser.add_argument("--imgsz", type=int, default=Settings().detect.imgsz, help="of the detector, px")
+    parser.add_argument("--students", type=int, nargs="*", default=[25, 80], help="of the made-up classes")
+    parser.add_argument("--hours", type=float, default=3, help="of the made-up classes (default: 3)")
+    parser.add_argument("--child", type=int, help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.child:
+        tables_child(args.child, args.hours)
+        return
+    common.print_machine()
+    found: dict[str, Any] = {}
+    if args.minutes:
+        rows = found["walk"] = walk(args.minutes, common.DEMO_CLIP, args.imgsz)
+        columns = ["minute", "wall (s)", "CPU (s)", "memory (GiB)"]
+        shown = [[n, f"{row['wall']:.1f}", f"{row['cpu']:.1f}", f"{row['rss']:.3f}"] for n, row in enumerate(rows, 1)]
+        common.print_table(f"Pass 1 over {args.minutes:g} minutes of the demo clip in a loop", columns, shown)
+        first, last = rows[0], rows[-1]
+        found["speed"] = {kind: first[kind] / last[kind] for kind in ("wall", "cpu")}
+        found["memory"] = last["rss"] / first["rss"]
+        common.say(
+            f"last minute against first: {found['speed']['wall']:.0%} of the speed by the clock,"
+            f" {found['speed']['cpu']:.0%} by CPU time; memory {found['memory']:.0%}"
+        )
+    made = found["tables"] = [tables(students, args.hours) for students in args.students]
+    columns = ["students", "hours", "rows", "table (GiB)", "memory before (GiB)", "peak (GiB)", "tables (s)"]
+    told = ("table", "before", "peak", "tables")
+    shown = [[one["students"], one["hours"], one["rows"], *(f"{one[key]:.2f}" for key in told)] for one in made]
+    common.print_table("From readings to tables", columns, shown)
+    common.write_json(args.json, found)
+
+
+if __name__ == "__main__":
+    main()

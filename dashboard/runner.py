@@ -1,0 +1,101 @@
+"""Does the work of the queue, in a process that outlives the server: one ``engage`` command after another."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Final
+
+from filelock import Timeout
+
+from dashboard.jobs import INTERRUPTED, Job, JobState, Queue
+from pipeline import progress_file
+
+ENGAGE: Final = Path(__file__).parents[1] / "engage.py"
+
+WAIT_S: Final = 10.0
+"""How long a new worker waits for the one before it to let go."""
+POLL_S: Final = 0.2
+GRACE_S: Final = 60.0
+"""Time for a job to end cleanly once it is asked to."""
+
+_SAID: Final = re.compile(r"^(error|needs review|left to do): (.+)$", re.MULTILINE)
+"""How ``engage`` says its one sentence (see ``say`` there)."""
+_UNFORESEEN: Final = "it ended unexpectedly (code {code}); what it printed last: {last}"
+_LONGEST: Final = 1000
+
+
+def start(sessions: Path) -> None:
+    """Begin to work in the background; where somebody works already this does nothing."""
+    subprocess.Popen(
+        [sys.executable, str(ENGAGE), "work", str(sessions.absolute())],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,  # the server's Ctrl-C is not meant for it
+    )
+
+
+def work(sessions: Path) -> None:
+    """Do what is queued, then return; at once where another process does it."""
+    queue = Queue(sessions)
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    with contextlib.suppress(Timeout), queue.lock.acquire(timeout=WAIT_S):
+        queue.end_abandoned()
+        queue.clear_uploads()
+        while not stop.is_set() and (job := queue.take()) is not None:
+            queue.end(job.id, *_done(queue, job, stop))
+
+
+def _done(queue: Queue, job: Job, stop: threading.Event) -> tuple[JobState, str]:
+    """Run a job to its end; how it ended, and its sentence."""
+    environment = {**os.environ, progress_file.VARIABLE: str(queue.progress(job.id))}
+    log = queue.log(job.id)
+    with log.open("wb") as output:
+        child = subprocess.Popen(
+            [sys.executable, str(ENGAGE), *job.command],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=environment,
+        )
+        asked = _wait(child, queue, job.id, stop)
+    if child.returncode == 0:
+        return JobState.DONE, ""
+    if asked:
+        return (JobState.FAILED, INTERRUPTED) if stop.is_set() else (JobState.CANCELLED, "")
+    return outcome(child.returncode, log.read_text(encoding="utf-8", errors="replace"))
+
+
+def _wait(child: subprocess.Popen[bytes], queue: Queue, job: int, stop: threading.Event) -> bool:
+    """Wait for the end; whether it was asked for."""
+    asked_at: float | None = None
+    while True:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            child.wait(POLL_S)
+            return asked_at is not None
+        if asked_at is None and (stop.is_set() or queue.stopping(job)):
+            child.terminate()
+            asked_at = time.monotonic()
+        elif asked_at is not None and time.monotonic() - asked_at > GRACE_S:
+            child.kill()
+
+
+def outcome(code: int, printed: str) -> tuple[JobState, str]:
+    """What an ``engage`` that ended with a code other than 0 came to: its state and sentence."""
+    said = _SAID.findall(printed)
+    if wrong := [sentence for kind, sentence in said if kind == "error"]:
+        return JobState.FAILED, wrong[-1][:_LONGEST]
+    if said and code == 1:  # what was asked for is there; somebody has to look
+        return JobState.REVIEW, " ".join(sentence for _, sentence in said)[:_LONGEST]
+    last = (printed.strip().splitlines() or ["nothing"])[-1]
+    return JobState.FAILED, _UNFORESEEN.format(code=code, last=last)[:_LONGEST]
