@@ -22,8 +22,8 @@ from models.vae import Autoencoder, Batch, ConditionalVAE, Likelihood, Model
 UNITS, HIDDEN, VAE_STEPS = 64, (128,), 500
 COSINE = Noising(schedule=Schedule.COSINE)
 PLANS = {
-    "preserving": Plan(COSINE, Training(steps=1000), width=32),
-    "exploding": Plan(Noising(Process.EXPLODING), Training(steps=400), width=32),
+    "preserving": Plan(COSINE, Training(steps=6000, batch=32), width=32),
+    "exploding": Plan(Noising(Process.EXPLODING), Training(steps=3000, batch=32), width=32),
     "latent": Plan(COSINE, Training(steps=1500, batch=256), width=128, latent=UNITS, vae_steps=VAE_STEPS),
 }
 """Short trainings of small networks, for a CPU."""
@@ -39,7 +39,7 @@ def diffusion(fold: Fold, kind: str) -> Generator:
         begun = time.perf_counter()
 
         def tell(done: int, of: int) -> None:
-            if done % 100 == 0 or done == of:
+            if done % 500 == 0 or done == of:
                 common.say(f"without {fold.room}, {kind}: step {done} of {of}, {time.perf_counter() - begun:.0f} s")
 
         run(fold.train(PX), PLANS[kind], file, device="cpu", tell=tell, say=common.say)

@@ -16,7 +16,7 @@ from models.behaviour import INPUT_PX
 from models.yolo import BEHAVIOURS
 
 TAIL = ("stand", "discuss", "write")
-MOST = 20
+MOST = 40
 """Samples added to a class at most, and never more than there are real ones."""
 
 

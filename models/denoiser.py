@@ -25,7 +25,7 @@ would take them away again."""
 
 
 class Denoiser(nn.Module):
-    """Predicts the noise.
+    """Predicts v, see ``models.diffusion``.
 
     Args:
         shape: of one x: (channels, height, width); (time, features); or (features,).

@@ -6,8 +6,10 @@ Both kinds of adding noise are of the form x_t = α_t x + σ_t ε with ε ~ N(0,
   (Song et al. 2021, DDIM, appendix D.2) or the cosine of Nichol & Dhariwal 2021, equation 17;
 - variance exploding, α = 1, σ growing geometrically: the score-based SDE of Song et al. 2021, appendix C.
 
-The network predicts ε (Ho et al. 2020, equation 14); the score ∇ log p(x_t) is −ε / σ_t. A class is given to it, and
-withheld at times, so that sampling can lean towards the class (classifier-free guidance, Ho & Salimans 2022).
+The network predicts v = (α ε − σ x) / √(α² + σ²) (Salimans & Ho 2022, section 4; Karras et al. 2022, table 1), from which
+ε follows (Ho et al. 2020, equation 14, predict ε itself: a small network then spends itself on passing noise through);
+the score ∇ log p(x_t) is −ε / σ_t. A class is given to it, and withheld at times, so that sampling can lean towards the
+class (classifier-free guidance, Ho & Salimans 2022).
 Networks are in ``models.denoiser``, ways to sample in ``models.samplers``, what x is in ``models.latent``; schedules,
 U-Nets and averaging of weights are those of ``diffusers``.
 """
@@ -161,21 +163,21 @@ class Diffusion:
 
     def noise(self, x: Tensor, level: Tensor, label: Tensor) -> Tensor:
         """(batch, *shape) the noise in x, at (batch,) levels, for (batch,) classes."""
-        out = self.network(self.noising.seen(x, level), level, label)
-        if self.noising.process is Process.PRESERVING:
-            return out
-        # where x is nearly all noise, copying it is right; the network adds what is left (Karras et al. 2022, table 1)
-        _, sigma = self.noising.levels(level, x)
-        total = 1 + sigma.square()
-        return sigma * x / total + out / total.sqrt()
+        alpha, sigma = self.noising.levels(level, x)
+        total = alpha.square() + sigma.square()
+        return (sigma * x + alpha * total.sqrt() * self._told(x, level, label)) / total
+
+    def _told(self, x: Tensor, level: Tensor, label: Tensor) -> Tensor:
+        """v, as the network sees it."""
+        return self.network(self.noising.seen(x, level), level, label)
 
     def loss(self, x: Tensor, label: Tensor, mask: Tensor | None, generator: torch.Generator) -> Tensor:
         """Mean squared error of the network at random levels, over what the mask says was measured."""
         level = torch.randint(self.noising.steps, (len(x),), generator=generator).to(x.device)
         noise = torch.randn(x.shape, generator=generator).to(x.device)
-        error = (self.noise(self.noising.noised(x, noise, level), level, label) - noise).square()
-        if self.noising.process is Process.EXPLODING:  # what the network adds counts alike at every level
-            error = error * (1 + self.noising.levels(level, x)[1].square())
+        alpha, sigma = self.noising.levels(level, x)
+        right = (alpha * noise - sigma * x) / (alpha.square() + sigma.square()).sqrt()
+        error = (self._told(self.noising.noised(x, noise, level), level, label) - right).square()
         return error.mean() if mask is None else (error * mask).sum() / mask.sum().clamp(min=1)
 
 
