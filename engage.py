@@ -19,6 +19,7 @@ from typer.core import TyperGroup
 import consent.commands
 import dashboard.commands
 import models.commands
+import models.generate_commands
 import pipeline.commands
 import pipeline.unusual_commands
 import reports.commands
@@ -528,6 +529,8 @@ app.command()(reports.commands.export)
 app.command()(pipeline.commands.purge)
 app.command()(pipeline.unusual_commands.similar)
 models.commands.train.command("anomaly")(pipeline.unusual_commands.train_anomaly)
+models.commands.train.command("diffusion")(models.generate_commands.train_diffusion)
+app.command()(models.generate_commands.augment)
 app.command()(dashboard.commands.dashboard)
 app.command(hidden=True)(dashboard.commands.work)
 app.command()(models.commands.info)

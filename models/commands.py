@@ -28,6 +28,7 @@ PACKAGES = (
     "pandas",
     "pyarrow",
     "hmmlearn",
+    "diffusers",
     "sqlalchemy",
     "streamlit",
     "typst",
@@ -112,11 +113,25 @@ def train_behaviour(
     epochs: Annotated[int, typer.Option(min=1, help="Passes over the students.")] = 16,
     batch: Annotated[int, typer.Option(min=2, help="Students per step.")] = 64,
     seed: Annotated[int, typer.Option(help="Of weights, order and views.")] = 0,
+    synthetic: Annotated[
+        Path | None, typer.Option(help="Folder made by engage augment, to learn from besides; none by default.")
+    ] = None,
 ) -> None:
     """Train the classifier of behaviours: about 8 minutes on two CPU cores with bfloat16."""
     from models.training.behaviour import run
 
-    run(data, start, work, out, without_room=without_room, epochs=epochs, batch=batch, seed=seed, say=typer.echo)
+    run(
+        data,
+        start,
+        work,
+        out,
+        without_room=without_room,
+        epochs=epochs,
+        batch=batch,
+        seed=seed,
+        say=typer.echo,
+        synthetic=synthetic,
+    )
 
 
 @train.command("export")

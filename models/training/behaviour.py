@@ -68,6 +68,27 @@ def collect_crops(images: Sequence[AnnotatedImage], found_xyxy: dict[str, np.nda
     return Crops(torch.from_numpy(np.concatenate(crops)), torch.from_numpy(np.concatenate(labels)))
 
 
+def with_synthetic(crops: Crops, pictures: Sequence[np.ndarray], names: Sequence[str]) -> Crops:
+    """The crops, and synthetic pictures (px, px, 3) uint8 BGR of the named behaviours, their edges repeated.
+
+    Raises:
+        TrainingDataError: a name is no behaviour.
+    """
+    unknown = sorted(set(names) - set(BEHAVIOURS))
+    if unknown:
+        raise TrainingDataError(f"synthetic pictures of {unknown[0]!r}; make them with: engage augment DATA")
+    inner = round(STORED_PX * CROP_SIDE / STORED_SIDE)
+    before = (STORED_PX - inner) // 2
+    edges = (before, STORED_PX - inner - before) * 2
+    made = [
+        cv2.copyMakeBorder(cv2.resize(picture, (inner, inner)), *edges, cv2.BORDER_REPLICATE) for picture in pictures
+    ]
+    if not made:
+        return crops
+    labels = torch.tensor([OUTPUTS.index(name) for name in names])
+    return Crops(torch.cat([crops.images, torch.from_numpy(np.stack(made))]), torch.cat([crops.labels, labels]))
+
+
 def students_of(image: AnnotatedImage, found_xyxy: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Single students of an image, (n, 4) px, and their (n,) classes in ``OUTPUTS``."""
     group = np.array([name == GROUP for name in image.labels], bool)
@@ -197,6 +218,7 @@ def run(
     batch: int,
     seed: int,
     say: Callable[[str], None],
+    synthetic: Path | None = None,
 ) -> None:
     """Train on a folder of annotated classrooms, judge on its ``val.json``, and write the weights to ``out``.
 
@@ -210,6 +232,7 @@ def run(
         batch: see ``train``.
         seed: see ``train``.
         say: told of progress.
+        synthetic: folder of pictures made by ``engage augment``, to learn from besides.
 
     Raises:
         TrainingDataError: the data cannot be used.
@@ -226,6 +249,12 @@ def run(
     weights, defaults = find_weights(start), DetectorRun()
     found = found_people([image.path for image in images], weights, defaults, work, "train", say)
     crops = collect_crops(images, found)
+    if synthetic is not None:
+        from models.training.synthetic import read_pictures
+
+        pictures, names = read_pictures(synthetic)
+        crops = with_synthetic(crops, pictures, names)
+        say(f"{len(names)} synthetic pictures besides")
     if len(crops.labels) < batch:
         raise TrainingDataError(
             f"{data}: {len(crops.labels)} students are too few for steps of {batch}; give more, or a smaller --batch"
