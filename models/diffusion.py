@@ -6,10 +6,10 @@ Both kinds of adding noise are of the form x_t = α_t x + σ_t ε with ε ~ N(0,
   (Song et al. 2021, DDIM, appendix D.2) or the cosine of Nichol & Dhariwal 2021, equation 17;
 - variance exploding, α = 1, σ growing geometrically: the score-based SDE of Song et al. 2021, appendix C.
 
-The network predicts v = (α ε − σ x) / √(α² + σ²) (Salimans & Ho 2022, section 4; Karras et al. 2022, table 1), from which
-ε follows (Ho et al. 2020, equation 14, predict ε itself: a small network then spends itself on passing noise through);
-the score ∇ log p(x_t) is −ε / σ_t. A class is given to it, and withheld at times, so that sampling can lean towards the
-class (classifier-free guidance, Ho & Salimans 2022).
+The network predicts v = (α ε − σ x) / √(α² + σ²) (Salimans & Ho 2022, section 4; Karras et al. 2022, table 1), from
+which ε follows. (Ho et al. 2020, equation 14, predict ε itself: a small network then spends itself on passing noise
+through.) The score ∇ log p(x_t) is −ε / σ_t. A class is given to the network, and withheld at times, so that sampling
+can lean towards the class (classifier-free guidance, Ho & Salimans 2022).
 Networks are in ``models.denoiser``, ways to sample in ``models.samplers``, what x is in ``models.latent``; schedules,
 U-Nets and averaging of weights are those of ``diffusers``.
 """
