@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
@@ -19,6 +20,7 @@ from typer.core import TyperGroup
 import consent.commands
 import dashboard.commands
 import models.commands
+import pipeline.batch_commands
 import pipeline.commands
 import pipeline.unusual_commands
 import reports.commands
@@ -154,6 +156,11 @@ def run(
         datetime | None,
         typer.Option(formats=["%Y-%m-%d"], help="When the lecture was, for how long data is kept; default today."),
     ] = None,
+    known: Annotated[
+        list[Path] | None,
+        typer.Option(hidden=True, help="Manifest of a session: one that was asked for alike is left alone."),
+    ] = None,
+    parent: Annotated[int | None, typer.Option(hidden=True, help="Process without which this one ends.")] = None,
 ) -> None:
     """Analyse lectures: one session folder each, with the annotated video, tables and report.
 
@@ -163,7 +170,10 @@ def run(
     from consent.seat_map import read_seat_map
     from pipeline.retention import checked_lecture_day
     from pipeline.settings import read_settings
+    from pipeline.stopping import end_with
 
+    if parent is not None:
+        end_with(parent)
     settings = read_settings(
         config,
         profile=profile and profile.value,
@@ -182,6 +192,8 @@ def run(
     day = checked_lecture_day(lecture_day, date.today())
     permission = Permission.on_record(course, approved_by, settings.blur, purposes, absent or (), day)
     seats = None if seat_map is None else read_seat_map(seat_map)
+    if known and is_made(videos[0], known, settings, permission, seats, overwrite=overwrite):
+        return
     _run(videos, settings, permission, out=out, overwrite=overwrite, seat_map=seats)
 
 
@@ -288,6 +300,42 @@ def withdraw(
         raise typer.Exit(1)
 
 
+def is_made(
+    video: Path,
+    known: Sequence[Path],
+    settings: Settings,
+    permission: Permission,
+    seat_map: Mapping[str, Zone] | None,
+    *,
+    overwrite: bool,
+) -> bool:
+    """Whether one of these manifests is of a session that was asked for as this one is; then that is said.
+
+    Raises:
+        SessionError: there is a session, but of something else, and it may not be replaced.
+    """
+    from models.registry import file_sha256
+    from pipeline.origin import asked_for
+    from pipeline.said import SKIPPED
+    from pipeline.session import Session, SessionError
+
+    p = permission
+    asked = asked_for(file_sha256(video), settings, seat_map, p.course, p.purposes, p.answers)
+    for manifest in known:
+        with suppress(SessionError):  # a damaged one is none
+            if Session.open(manifest.parent).manifest.asked == asked:
+                console.print(
+                    f"{SKIPPED}: a session of the same recording, settings and answers is there", soft_wrap=True
+                )
+                return True
+    if not overwrite:
+        raise SessionError(
+            f"{known[0].parent.name}: there is a session already, of another recording, settings or answers of"
+            " students; add --overwrite to replace it"
+        )
+    return False
+
+
 def _run(
     videos: list[Path],
     settings: Settings,
@@ -346,6 +394,8 @@ class Permission:
     withdrawals: tuple[str, ...] | None = None
     """Ids of those on record then; ``None`` where the registry was not asked (the demo)."""
     purposes: tuple[Purpose, ...] = ()
+    answers: str = ""
+    """Hash of who said no, for telling whether a session is as it would be made now."""
 
     def begin(self, name: str, folder: Path) -> None:
         """Note in the registry where a session of a course is being made: a run that never ends leaves readings."""
@@ -388,13 +438,17 @@ class Permission:
             ConsentError: one of ``absent`` (pseudonyms) is not among those who said no.
         """
         from consent.registry import Registry
+        from pipeline.origin import answers_given
 
         with Registry.open() as registry:
             approval = permit(registry.approvals(course), course, approved_by, date.today(), purposes)
-            withdrawals = tuple(one.id for one in registry.withdrawals.of_course(course))
-            policy = cover_policy(blur, registry.opt_outs(course, purposes), absent)
+            withdrawals = registry.withdrawals.of_course(course)
+            opt_outs = registry.opt_outs(course, purposes)
+            policy = cover_policy(blur, opt_outs, absent)
             keep_days = registry.retention.of_course(course)
-            return cls(course, approval, policy, keep_days, lecture_day, withdrawals, purposes)
+            ids = tuple(one.id for one in withdrawals)
+            answers = answers_given(opt_outs, [one.student for one in withdrawals if one.done], absent)
+            return cls(course, approval, policy, keep_days, lecture_day, ids, purposes, answers)
 
 
 def process(
@@ -431,6 +485,7 @@ def process(
             progress=progress,
             seat_map=seat_map,
             purposes=permission.purposes,
+            answers=permission.answers,
         )
         promise(writer, permission.keep_days, permission.lecture_day, date.today())
         write_report(Session.open(writer.folder))
@@ -525,6 +580,7 @@ def train_states(
 
 app.command()(reports.commands.report)
 app.command()(reports.commands.export)
+app.command("batch")(pipeline.batch_commands.with_options_of(run))
 app.command()(pipeline.commands.purge)
 app.command()(pipeline.unusual_commands.similar)
 models.commands.train.command("anomaly")(pipeline.unusual_commands.train_anomaly)

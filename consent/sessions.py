@@ -42,14 +42,14 @@ class NotedSessions:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def note(self, course: str, name: str, created: str, folder: Path) -> bool:
+    def note(self, course: str, name: str, created: str, folder: Path | str) -> bool:
         """Note where a session lies; one noted earlier is moved, and what lay there before counts as deleted.
 
         Args:
             course: name of the course; one not yet on record (approved for one run only) is added.
             name: id of the session in its manifest.
             created: as in its manifest.
-            folder: where it lies.
+            folder: where it lies; text is an address elsewhere (``s3://…``) and kept as it is.
 
         Returns:
             Whether anything was new.
@@ -58,7 +58,8 @@ class NotedSessions:
             ConsentError: a blank name of the course.
             RegistryError: the database fails.
         """
-        return self._add(course, name, created, str(folder.absolute()), replacing=True)
+        place = folder if isinstance(folder, str) else str(folder.absolute())
+        return self._add(course, name, created, place, replacing=True)
 
     def _add(self, course: str, name: str, created: str, place: str, *, replacing: bool) -> bool:
         course = checked_name("course", course)

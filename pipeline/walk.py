@@ -19,7 +19,7 @@ from pipeline.analyse import Analysis, analyse
 from pipeline.audit import Audit, audit
 from pipeline.detect import Detector, choose_device
 from pipeline.observations import float_columns
-from pipeline.origin import origin_of
+from pipeline.origin import asked_for, origin_of
 from pipeline.patches import Patches, Tell, write_until_clean
 from pipeline.progress import Progress
 from pipeline.readings import ReadingLog
@@ -59,11 +59,13 @@ def walk(
     progress: Progress,
     seat_map: Mapping[str, Zone] | None = None,
     purposes: Sequence[Purpose] = (),
+    answers: str = "",
 ) -> None:
     """Analyse, render and check one lecture into ``writer``'s folder; the report and the commit are the caller's.
 
     Readings that an earlier run left in that folder are used where they are of the same origin, else deleted.
-    ``purposes`` are noted in the session; whether they are permitted is decided before.
+    ``purposes`` are noted in the session; whether they are permitted is decided before. ``answers`` is the hash of what
+    students answered (``pipeline.origin``).
 
     Raises:
         VideoError: the lecture cannot be decoded.
@@ -86,7 +88,8 @@ def walk(
     writer.write_table(ENGAGEMENT, engagement)
     source = Source(name=reader.info.name, sha256=source_sha256)
     manifest = _manifest(source, writer, analysis, detector, settings, approval, course, summary, checked)
-    writer.write_manifest(manifest.model_copy(update={"purposes": [one.value for one in purposes]}))
+    asked = asked_for(source_sha256, settings, seat_map, course, purposes, answers)
+    writer.write_manifest(manifest.model_copy(update={"purposes": [one.value for one in purposes], "asked": asked}))
 
 
 def _written_and_checked(
