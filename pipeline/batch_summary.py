@@ -33,13 +33,13 @@ def counted(outcomes: Sequence[Outcome]) -> str:
 
 def table_of(outcomes: Sequence[Outcome], seconds: float) -> Table:
     """One row per lecture."""
-    table = Table(title=f"{counted(outcomes)}, in {seconds / 60:.1f} min", title_justify="left")
-    table.add_column("lecture", overflow="fold")
+    table = Table(title=f"{counted(outcomes)}, in {seconds / 60:.1f} min", title_justify="left", expand=True)
+    table.add_column("lecture", overflow="fold", ratio=2)
     table.add_column("outcome")
-    table.add_column("reason", overflow="fold")
-    table.add_column("length (min)", justify="right")
-    table.add_column("took (min)", justify="right")
-    table.add_column("session", overflow="fold")
+    table.add_column("reason", overflow="fold", ratio=4)
+    table.add_column("length\n(min)", justify="right")
+    table.add_column("took\n(min)", justify="right")
+    table.add_column("session", overflow="fold", ratio=2)
     for one in outcomes:
         length = "" if one.minutes is None else f"{one.minutes:.1f}"
         row = (one.video, one.end.value, one.reason, length, f"{one.took_s / 60:.1f}", one.session or "")

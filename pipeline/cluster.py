@@ -10,7 +10,7 @@ import contextlib
 import logging
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -18,9 +18,11 @@ from consent.errors import ConsentError
 from consent.registry import Registry
 from pipeline.batch import Board, not_begun
 from pipeline.errors import InputError
-from pipeline.lecture_run import End, Job, Outcome, do
+from pipeline.lecture_run import End, Job, Outcome, Tell, do
 from pipeline.origin import code_sha256
 from pipeline.progress_file import Reached
+
+Work = Callable[[Job, Tell, threading.Event], Outcome]
 
 POLL_S: Final = 1.0
 GIB: Final = 2**30
@@ -98,8 +100,11 @@ class Cluster:
                 f" (there are: {have}); ask for less with --cpus-per-lecture, --gpus-per-lecture, --memory-per-lecture"
             )
 
-    def run(self, jobs: Sequence[Job], board: Board, stop: threading.Event) -> list[Outcome]:
-        """Do the jobs; returns in their order. After Ctrl-C what is under way is ended, and ``stop`` is set."""
+    def run(self, jobs: Sequence[Job], board: Board, stop: threading.Event, work: Work = do) -> list[Outcome]:
+        """Do the jobs; returns in their order. After Ctrl-C what is under way is ended, and ``stop`` is set.
+
+        ``work`` is what a node does with a job.
+        """
         ray = self.ray
         with Registry.open() as registry:
             head = registry.head()
@@ -107,7 +112,7 @@ class Cluster:
         waiting = {
             ray.remote(_lecture)
             .options(**self.resources.as_ray(), max_retries=job.retries, name=f"lecture {job.name}")
-            .remote(job, code_sha256(), head, notices): job
+            .remote(work, job, code_sha256(), head, notices): job
             for job in jobs
         }
         outcomes: dict[str, Outcome] = {}
@@ -169,7 +174,7 @@ class Notices:
         return self._reached
 
 
-def _lecture(job: Job, code: str, head: str, notices: Any) -> Outcome:
+def _lecture(work: Work, job: Job, code: str, head: str, notices: Any) -> Outcome:
     """The task, on a node: only with the same software and the same registry as where the batch was started."""
     begun = _refused(job, code, head)
     if begun is not None:
@@ -179,7 +184,7 @@ def _lecture(job: Job, code: str, head: str, notices: Any) -> Outcome:
         with contextlib.suppress(Exception):  # whoever watches is not needed for the work
             notices.put.remote(job.label, reached)
 
-    return do(job, tell, threading.Event())
+    return work(job, tell, threading.Event())
 
 
 def _refused(job: Job, code: str, head: str) -> Outcome | None:

@@ -109,7 +109,9 @@ class Outcome:
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
-        return asdict(self) | {"end": self.end.value, "took_s": round(self.took_s, 1)}
+        return {"lecture": self.video, "outcome": self.end.value} | {
+            name: value for name, value in asdict(self).items() if name not in ("video", "end")
+        }
 
 
 Tell = Callable[[Reached], None]
@@ -133,7 +135,7 @@ def do(job: Job, tell: Tell, stop: threading.Event) -> Outcome:
             f"{error.filename or job.out}: cannot be used ({error.strerror or error}); choose another --out or --work"
         )
         outcome = Outcome(job.label, End.FAILED, reason[:LONGEST], code=1)
-    return replace(outcome, took_s=time.monotonic() - begun)
+    return replace(outcome, took_s=round(time.monotonic() - begun, 1))
 
 
 class _Run:

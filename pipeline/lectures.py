@@ -87,8 +87,10 @@ def listed(path: Path) -> list[Lecture]:
         raise InputError(f"list {name!r} cannot be read ({reason}); give a CSV file with a column {VIDEO}") from None
     known = (VIDEO, *ONCE, *SEVERAL)
     for row in rows:
-        if (other := next((column for column in row if column not in known), VIDEO)) != VIDEO or not row.get(VIDEO):
-            what = "a row without a video" if other == VIDEO else f"column {quoted(other or 'without a name')}"
+        others = [column for column in row if column not in known]
+        if others or not row.get(VIDEO):
+            column = "a column without a name" if others == [None] else f"column {quoted(others[0])}" if others else ""
+            what = column or "a row without a video"
             raise InputError(f"list {name!r} has {what}; its columns may be {', '.join(known)}")
     if not rows:
         raise InputError(f"list {name!r} names no lecture; give each a row with its {VIDEO}")
