@@ -152,7 +152,10 @@ def not_begun(job: Job) -> Outcome:
 
 
 def threads_each(workers: int) -> int | None:
-    """Threads for the libraries of each of so many processes; ``None`` where one has the computer for itself."""
+    """Threads for the libraries of each of so many processes; ``None`` where one has the computer for itself.
+
+    More threads than cores cost time; with another number of them networks may differ in their last bits.
+    """
     return None if workers == 1 else max(1, (os.cpu_count() or 1) // workers)
 
 

@@ -18,7 +18,7 @@ from rich.console import Console
 if TYPE_CHECKING:
     from pipeline.lecture_run import Job
 
-OWN: Final = frozenset({"videos", "out", "overwrite", "known", "read_ahead", "parent"})
+OWN: Final = frozenset({"videos", "out", "overwrite", "known", "parent"})
 """Parameters of ``engage run`` that a batch has its own of, or none."""
 
 FILES: Final = ("config", "seat_map")

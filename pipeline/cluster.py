@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import socket
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -25,6 +26,7 @@ from pipeline.progress_file import Reached
 Work = Callable[[Job, Tell, threading.Event], Outcome]
 
 POLL_S: Final = 1.0
+KNOCK_S: Final = 10.0
 GIB: Final = 2**30
 
 
@@ -67,6 +69,7 @@ class Cluster:
         self.ray: Any = ray
         self.resources = resources
         try:
+            _knock(address)
             ray.init(address=address, namespace="engage", log_to_driver=False, logging_level=logging.ERROR)
         except (ConnectionError, ValueError, RuntimeError, TimeoutError, OSError) as error:
             reason = (str(error).splitlines() or ["no answer"])[0][:200]
@@ -157,6 +160,17 @@ class Cluster:
                 " --memory-per-lecture, then run the same command to go on"
             )
             return Outcome(job.label, End.FAILED, reason, code=1)
+
+
+def _knock(address: str) -> None:
+    """Ray itself would try for many minutes.
+
+    Raises:
+        OSError, ValueError: nobody answers, or it is no address.
+    """
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if colon:
+        socket.create_connection((host.strip("[]"), int(port)), KNOCK_S).close()
 
 
 class Notices:

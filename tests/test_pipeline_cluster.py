@@ -41,7 +41,7 @@ def nodes(tmp_path_factory: pytest.TempPathFactory, make_session: Callable[..., 
         patch.setenv(TEMPLATE, str(template))
         patch.setenv("ENGAGE_DATABASE_URL", f"sqlite:///{folder / 'consent.sqlite'}")
         size = {"object_store_memory": 80 * 2**20, "memory": 2**30}
-        cluster = Nodes(initialize_head=True, head_node_args={"num_cpus": 0, **size})
+        cluster = Nodes(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False, **size})
         for _ in range(2):
             cluster.add_node(num_cpus=2, **size)
         yield cluster
@@ -109,9 +109,10 @@ def in_background(nodes: Any, made: Any, board: Quiet) -> tuple[threading.Thread
 # what cannot be
 
 
-def test_no_cluster_there() -> None:
+@pytest.mark.parametrize("address", ["127.0.0.1:9", "ray://127.0.0.1:9", "here:there", "auto"])
+def test_no_cluster_there(address: str) -> None:
     with pytest.raises(InputError, match="no cluster answers there") as error:
-        Cluster("127.0.0.1:9", SMALL)
+        Cluster(address, SMALL)
     assert "\n" not in str(error.value)
 
 
