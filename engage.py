@@ -160,6 +160,11 @@ def run(
         list[Path] | None,
         typer.Option(hidden=True, help="Manifest of a session: one that was asked for alike is left alone."),
     ] = None,
+    read_ahead: Annotated[
+        list[Path] | None, typer.Option(hidden=True, help="What the networks found in segments before.")
+    ] = None,
+    ahead: Annotated[Path | None, typer.Option(hidden=True, help="Find in a segment only, into this file.")] = None,
+    stretch: Annotated[tuple[float, float] | None, typer.Option(hidden=True, help="The segment, s.")] = None,
     parent: Annotated[int | None, typer.Option(hidden=True, help="Process without which this one ends.")] = None,
 ) -> None:
     """Analyse lectures: one session folder each, with the annotated video, tables and report.
@@ -194,7 +199,10 @@ def run(
     seats = None if seat_map is None else read_seat_map(seat_map)
     if known and is_made(videos[0], known, settings, permission, seats, overwrite=overwrite):
         return
-    _run(videos, settings, permission, out=out, overwrite=overwrite, seat_map=seats)
+    if ahead is not None and stretch is not None:
+        find_segment(videos[0], settings, permission, stretch, ahead)
+        return
+    _run(videos, settings, permission, out=out, overwrite=overwrite, seat_map=seats, read_ahead=read_ahead or ())
 
 
 @app.command()
@@ -336,6 +344,36 @@ def is_made(
     return False
 
 
+def find_segment(
+    video: Path, settings: Settings, permission: Permission, stretch: tuple[float, float], into: Path
+) -> None:
+    """Ask the networks about the pictures of a segment, for the process that will analyse the whole lecture."""
+    from pipeline.ahead import find_ahead, save
+    from pipeline.detect import UltralyticsDetector
+    from pipeline.progress_file import shown
+    from pipeline.stopping import Stop
+    from pipeline.video import VideoReader
+
+    stop = Stop.listen()
+    behaviours = not permission.policy.zones  # only the analysis knows who sits where
+    with VideoReader(video) as reader, shown(console, stop) as bars:
+        detector = UltralyticsDetector(settings.detect, settings.device)
+        batch, width = settings.detect.batch, len(detector.behaviour_names)
+        found = find_ahead(reader, detector, settings.rate, batch, stretch, behaviours, bars)
+        save(into, origin(reader, detector, settings, permission), behaviours, found, width)
+
+
+def origin(reader: VideoReader, detector: Detector, settings: Settings, permission: Permission) -> str:
+    """The hash of whatever decides what is read of a recording."""
+    from models.registry import file_sha256
+    from pipeline.detect import choose_device
+    from pipeline.origin import origin_of
+    from pipeline.walk import model_files
+
+    device = choose_device(settings.device)
+    return origin_of(file_sha256(reader.path), model_files(detector), settings, permission.policy, device)
+
+
 def _run(
     videos: list[Path],
     settings: Settings,
@@ -344,8 +382,10 @@ def _run(
     out: Path,
     overwrite: bool,
     seat_map: Mapping[str, Zone] | None = None,
+    read_ahead: Sequence[Path] = (),
 ) -> None:
     """Process lectures one after another; one that fails does not stop the rest, but decides the exit code."""
+    from pipeline.ahead import Foreseen
     from pipeline.detect import UltralyticsDetector
     from pipeline.progress_file import shown
     from pipeline.stopping import Stop
@@ -359,6 +399,8 @@ def _run(
             with VideoReader(video) as reader:
                 # only once a video is known to be readable: loading takes seconds
                 detector = detector or UltralyticsDetector(settings.detect, settings.device)
+                if read_ahead:
+                    detector = Foreseen(detector, read_ahead, origin(reader, detector, settings, permission))
                 with shown(console, stop) as bars:
                     session = process(
                         reader,

@@ -7,6 +7,7 @@ long the same lectures take with one and with two local workers. Run: ``python -
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -60,30 +61,13 @@ def engage(*words: str) -> subprocess.Popen[str]:
 def workers_at_work() -> list[tuple[psutil.Process, psutil.Process]]:
     """Each Ray worker of ours that has a lecture under way, and the process of the lecture."""
     found = []
-    for process in psutil.Process().children(recursive=True) + cluster_processes():
-        try:
-            line = process.cmdline()
-            parent = process.parent()
-            if str(common.ROOT / "engage.py") in line and "run" in line and parent is not None:
-                if any("ray::" in word for word in parent.cmdline()):
-                    found.append((parent, process))
-        except psutil.Error:
-            continue
-    return found
-
-
-def cluster_processes() -> list[psutil.Process]:
-    """Every process that may have been started by a node, whoever its parent is now."""
-    mine = os.getuid() if hasattr(os, "getuid") else None
-    chosen = []
     for process in psutil.process_iter():
-        try:
-            if process.environ().get("ENGAGE_BENCHMARK") == os.environ["ENGAGE_BENCHMARK"]:
-                if mine is None or process.uids().real == mine:
-                    chosen.append(process)
-        except psutil.Error:
-            continue
-    return chosen
+        with contextlib.suppress(psutil.Error):
+            ours = process.environ().get("ENGAGE_BENCHMARK") == os.environ["ENGAGE_BENCHMARK"]
+            parent = process.parent() if ours and "--parent" in process.cmdline() else None
+            if parent is not None and any("ray::" in word for word in parent.cmdline()):
+                found.append((parent, process))
+    return found
 
 
 def run_and_kill(words: tuple[str, ...], after_s: float) -> dict[str, Any]:

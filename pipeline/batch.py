@@ -15,7 +15,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Column
 
-from pipeline.lecture_run import End, Job, Outcome, do
+from pipeline.errors import VideoError
+from pipeline.lecture_run import End, Job, Outcome, do, do_segment
 from pipeline.lectures import Lecture, name_clashes
 from pipeline.progress_file import Reached
 from pipeline.remote import Place, is_url
@@ -57,6 +58,7 @@ class Order:
         given: option -> (file name, content) for all.
         overwrite: make all again.
         retries: of a process that died.
+        segment_s: length, s, above which a lecture is searched in segments at the same time; ``None``: never.
     """
 
     out: str
@@ -66,6 +68,7 @@ class Order:
     given: dict[str, tuple[str, bytes]] = field(default_factory=dict)
     overwrite: bool = False
     retries: int = 2
+    segment_s: float | None = None
 
 
 SEAT_MAP: Final = "--seat-map"
@@ -103,9 +106,25 @@ def jobs_of(lectures: Sequence[Lecture], order: Order, threads: int | None = Non
                 overwrite=order.overwrite,
                 retries=order.retries,
                 threads=threads,
+                stretches=_stretches(lecture.video, order.segment_s),
             )
         )
     return jobs, refused
+
+
+def _stretches(video: str, segment_s: float | None) -> tuple[tuple[float, float], ...]:
+    """The segments of a recording on this computer that is longer than one."""
+    if segment_s is None or is_url(video):
+        return ()
+    from pipeline.ahead import cuts
+    from pipeline.video import VideoReader
+
+    try:
+        with VideoReader(video) as reader:
+            found = cuts(float(reader.info.duration or 0), segment_s)
+    except (VideoError, OSError):  # its own process says what is wrong with it
+        return ()
+    return tuple(found) if len(found) > 1 else ()
 
 
 def _content(place: str) -> bytes:
@@ -125,13 +144,20 @@ def run_here(jobs: Sequence[Job], workers: int, board: Board, stop: threading.Ev
     """
     outcomes: dict[str, Outcome] = {}
 
-    def one(job: Job) -> Outcome:
+    def part(job: Job, number: int) -> bytes | None:
+        return None if stop.is_set() else do_segment(job, number, stop)
+
+    def one(job: Job, parts: Sequence[Future[bytes | None]]) -> Outcome:
+        ahead = [found.result() for found in parts]  # all were begun before: the pool takes turns
         if stop.is_set():
             return not_begun(job)
-        return do(job, lambda reached: board.reached(job.label, reached), stop)
+        return do(job, lambda reached: board.reached(job.label, reached), stop, ahead)
 
     with ThreadPoolExecutor(workers, thread_name_prefix="lecture") as pool:
-        waiting: dict[Future[Outcome], Job] = {pool.submit(one, job): job for job in jobs}
+        waiting: dict[Future[Outcome], Job] = {}
+        for job in jobs:
+            parts = [pool.submit(part, job, number) for number in range(len(job.stretches))]
+            waiting[pool.submit(one, job, parts)] = job
         try:
             while waiting:
                 for future in wait(waiting, POLL_S, FIRST_COMPLETED).done:  # short: so that Ctrl-C is heard

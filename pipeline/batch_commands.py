@@ -18,7 +18,7 @@ from rich.console import Console
 if TYPE_CHECKING:
     from pipeline.lecture_run import Job
 
-OWN: Final = frozenset({"videos", "out", "overwrite", "known", "parent"})
+OWN: Final = frozenset({"videos", "out", "overwrite", "known", "parent", "read_ahead", "ahead", "stretch"})
 """Parameters of ``engage run`` that a batch has its own of, or none."""
 
 FILES: Final = ("config", "seat_map")
@@ -43,6 +43,10 @@ def batch(
     out: Annotated[str, typer.Option(help="Folder or address (file://…, s3://…) of the sessions.")] = "sessions",
     work: Annotated[
         Path | None, typer.Option(help="Folder for what is under way; the user's cache by default.", show_default=False)
+    ] = None,
+    segment: Annotated[
+        float | None,
+        typer.Option("--segment-minutes", min=0.01, help="Longer lectures are searched in parts, at the same time."),
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Make sessions again that are there.")] = False,
     **options: Any,
@@ -77,6 +81,7 @@ def batch(
         given=dict(_given(options)),
         overwrite=overwrite,
         retries=retries,
+        segment_s=None if segment is None else 60 * segment,
     )
     begun, console, stop = time.monotonic(), Console(), threading.Event()
     jobs, refused = jobs_of(chosen, order, None if ray else threads_each(min(workers, len(chosen))))

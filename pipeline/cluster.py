@@ -19,11 +19,11 @@ from consent.errors import ConsentError
 from consent.registry import Registry
 from pipeline.batch import Board, not_begun
 from pipeline.errors import InputError
-from pipeline.lecture_run import End, Job, Outcome, Tell, do
+from pipeline.lecture_run import End, Job, Outcome, Tell, do, do_segment
 from pipeline.origin import code_sha256
 from pipeline.progress_file import Reached
 
-Work = Callable[[Job, Tell, threading.Event], Outcome]
+Work = Callable[[Job, Tell, threading.Event, Sequence[bytes | None]], Outcome]
 
 POLL_S: Final = 1.0
 KNOCK_S: Final = 10.0
@@ -112,12 +112,13 @@ class Cluster:
         with Registry.open() as registry:
             head = registry.head()
         notices = ray.remote(num_cpus=0, max_restarts=-1)(Notices).remote()
-        waiting = {
-            ray.remote(_lecture)
-            .options(**self.resources.as_ray(), max_retries=job.retries, name=f"lecture {job.name}")
-            .remote(work, job, code_sha256(), head, notices): job
-            for job in jobs
-        }
+        waiting: dict[Any, Job] = {}
+        for job in jobs:
+            takes = {**self.resources.as_ray(), "max_retries": job.retries}
+            segment = ray.remote(_segment).options(**takes, name=f"segment of {job.name}")
+            parts = [segment.remote(job, number, code_sha256(), head) for number in range(len(job.stretches))]
+            lecture = ray.remote(_lecture).options(**takes, name=f"lecture {job.name}")
+            waiting[lecture.remote(work, job, code_sha256(), head, notices, *parts)] = job
         outcomes: dict[str, Outcome] = {}
 
         def end(reference: Any, job: Job) -> None:
@@ -188,7 +189,7 @@ class Notices:
         return self._reached
 
 
-def _lecture(work: Work, job: Job, code: str, head: str, notices: Any) -> Outcome:
+def _lecture(work: Work, job: Job, code: str, head: str, notices: Any, *ahead: bytes | None) -> Outcome:
     """The task, on a node: only with the same software and the same registry as where the batch was started."""
     begun = _refused(job, code, head)
     if begun is not None:
@@ -198,7 +199,12 @@ def _lecture(work: Work, job: Job, code: str, head: str, notices: Any) -> Outcom
         with contextlib.suppress(Exception):  # whoever watches is not needed for the work
             notices.put.remote(job.label, reached)
 
-    return work(job, tell, threading.Event())
+    return work(job, tell, threading.Event(), ahead)
+
+
+def _segment(job: Job, number: int, code: str, head: str) -> bytes | None:
+    """The task of a segment, under the same conditions."""
+    return None if _refused(job, code, head) else do_segment(job, number, threading.Event())
 
 
 def _refused(job: Job, code: str, head: str) -> Outcome | None:

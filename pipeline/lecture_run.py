@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from enum import Enum
 from pathlib import Path, PurePosixPath
@@ -69,6 +69,7 @@ class Job:
         overwrite: make it again.
         retries: how often to try again when the process died.
         threads: of each library in the process; ``None``: as they choose.
+        stretches: (from, to) s of the segments in which it is searched ahead; none: it is not.
     """
 
     video: str
@@ -81,6 +82,7 @@ class Job:
     overwrite: bool = False
     retries: int = 2
     threads: int | None = None
+    stretches: tuple[tuple[float, float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -117,17 +119,18 @@ class Outcome:
 Tell = Callable[[Reached], None]
 
 
-def do(job: Job, tell: Tell, stop: threading.Event) -> Outcome:
+def do(job: Job, tell: Tell, stop: threading.Event, ahead: Sequence[bytes | None] = ()) -> Outcome:
     """Do one lecture; raises nothing that is about this lecture alone.
 
     Args:
         job: what to do.
         tell: told how far it is, now and then.
         stop: set to end it politely.
+        ahead: what was found in its segments.
     """
     begun = time.monotonic()
     try:
-        outcome = _Run(job, tell, stop).whole()
+        outcome = _Run(job, tell, stop, job.name).whole([one for one in ahead if one is not None])
     except (InputError, OutputError, SessionError) as error:
         outcome = Outcome(job.label, End.FAILED, str(error)[:LONGEST], code=error.exit_code)
     except OSError as error:
@@ -138,21 +141,45 @@ def do(job: Job, tell: Tell, stop: threading.Event) -> Outcome:
     return replace(outcome, took_s=round(time.monotonic() - begun, 1))
 
 
-class _Run:
-    """The steps of one lecture."""
+def do_segment(job: Job, number: int, stop: threading.Event) -> bytes | None:
+    """Search one segment of a lecture (``pipeline.ahead``); ``None`` where that failed, for whatever reason.
 
-    def __init__(self, job: Job, tell: Tell, stop: threading.Event) -> None:
+    Then the analysis searches it, and says what is wrong.
+    """
+    try:
+        return _Run(job, lambda reached: None, stop, f"{job.name}.{number}").segment(job.stretches[number])
+    except (InputError, OutputError, SessionError, OSError):
+        return None
+
+
+class _Run:
+    """The steps of one lecture, or of a segment of it; ``tag`` is its own part of the work folder."""
+
+    def __init__(self, job: Job, tell: Tell, stop: threading.Event, tag: str) -> None:
         self.job, self.tell, self.stop = job, tell, stop
         self.target = Place(job.out) if is_url(job.out) else None
-        self.work = Path(job.work) / job.name
+        self.work = Path(job.work) / tag
         self.here = Path(job.work) if self.target else Path(job.out)  # where the process makes the session
         self.session = self.here / job.name
         self.tries = 0
 
-    def whole(self) -> Outcome:
+    def segment(self, stretch: tuple[float, float]) -> bytes | None:
+        """What the networks find in a stretch (from, to) s."""
+        with self._scratch():
+            into = self._part(GIVEN) / "ahead.npz"
+            self._tried(
+                self._words(self._fetched(), [*self._known(), "--ahead", str(into), "--stretch", *map(str, stretch)])
+            )
+            return into.read_bytes() if into.exists() else None
+
+    def whole(self, ahead: Sequence[bytes]) -> Outcome:
         """From the recording to the target."""
         with self._scratch():
             known = self._known()
+            for number, content in enumerate(ahead):
+                path = self._part(GIVEN) / f"{number}.npz"
+                path.write_bytes(content)
+                known += ["--read-ahead", str(path)]
             code, log = self._tried(self._words(self._fetched(), known))
             outcome = self._outcome(code, log)
             if self.target is not None and outcome.end.whole and self.session.exists():
@@ -162,7 +189,7 @@ class _Run:
     @contextlib.contextmanager
     def _scratch(self) -> Iterator[None]:
         """Folders of this lecture's own, with what a killed one left cleared before and after."""
-        parts = [self.work.with_name(f"{self.job.name}.{part}") for part in (SOURCE, KNOWN, GIVEN)]
+        parts = [self.work.with_name(f"{self.work.name}.{part}") for part in (SOURCE, KNOWN, GIVEN)]
         for part in parts:
             shutil.rmtree(part, ignore_errors=True)
         Path(self.job.work).mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -175,7 +202,7 @@ class _Run:
                 shutil.rmtree(part, ignore_errors=True)
 
     def _part(self, part: str) -> Path:
-        folder = self.work.with_name(f"{self.job.name}.{part}")
+        folder = self.work.with_name(f"{self.work.name}.{part}")
         folder.mkdir(mode=0o700, exist_ok=True)
         return folder
 

@@ -71,7 +71,7 @@ def walk(
         VideoError: the lecture cannot be decoded.
         OSError: the results cannot be stored.
     """
-    source_sha256, models, device = file_sha256(reader.path), _model_files(detector), choose_device(settings.device)
+    source_sha256, models, device = file_sha256(reader.path), model_files(detector), choose_device(settings.device)
     origin = origin_of(source_sha256, models, settings, policy, device)
     columns = float_columns(detector.behaviour_names)
     log = ReadingLog(writer.readings, origin, columns, settings.checkpoint_s)
@@ -148,7 +148,7 @@ def _manifest(
         height=info.height,
         duration=analysis.duration_s,
         software_version=software_version(),
-        models=_model_files(detector),
+        models=model_files(detector),
         config=_config(settings, detector),
         profile=settings.profile,
         course=course,
@@ -170,7 +170,8 @@ def _manifest(
     )
 
 
-def _model_files(detector: Detector) -> dict[str, str]:
+def model_files(detector: Detector) -> dict[str, str]:
+    """sha256 of each model file of a run, by its name."""
     used = [detector.weights, *([detector.behaviour_weights] if detector.behaviour_weights else [])]
     return {file.path.name: file.sha256 for file in used} | {HEAD_WEIGHTS.name: file_sha256(HEAD_WEIGHTS)}
 

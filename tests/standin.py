@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 import pipeline.lecture_run
@@ -84,10 +85,10 @@ def calls(video: Path) -> int:
     return len(path.read_text().splitlines()) if path.exists() else 0
 
 
-def by_standin(job: Job, tell: Tell, stop: threading.Event) -> Outcome:
+def by_standin(job: Job, tell: Tell, stop: threading.Event, ahead: Sequence[bytes | None] = ()) -> Outcome:
     """``do`` in a process that was not told of the stand-in, such as a Ray worker."""
     pipeline.lecture_run.ENGAGE = Path(os.environ[TEMPLATE]).with_name("standin_engage.py")
-    return do(job, tell, stop)
+    return do(job, tell, stop, ahead)
 
 
 def kill(process: int) -> None:
