@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from consent.tables import CourseRow, SessionRow, utc_now
 BEGUN = ""
 """What is noted of a session that was begun, in place of when it was made."""
 
+_ADDRESS = re.compile(r"^([a-z][a-z0-9+.-]+):/(?!/)")
+
 
 @dataclass(frozen=True)
 class NotedSession:
@@ -31,6 +34,11 @@ class NotedSession:
     def whole(self) -> bool:
         """Whether it was finished; of one that was not, what had been read may lie beside ``folder``."""
         return self.created != BEGUN
+
+    @property
+    def place(self) -> str:
+        """Where it lies, in words; an address elsewhere has both its slashes, which a path has not."""
+        return _ADDRESS.sub(r"\1://", str(self.folder))
 
 
 class NotedSessions:

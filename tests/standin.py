@@ -36,6 +36,12 @@ if any(json.loads(one.read_text())["asked"] == video.read_text() for one in know
 if known and "--overwrite" not in options:
     print("error: there is another")
     sys.exit(2)
+if "--ahead" in options:
+    at = options.index("--stretch")
+    pathlib.Path(options[options.index("--ahead") + 1]).write_text("-".join(options[at + 1 : at + 3]))
+    sys.exit(0)
+found = [pathlib.Path(words[n + 1]).read_text() for n, word in enumerate(words) if word == "--read-ahead"]
+video.with_suffix(".found").write_text(" ".join(found))
 progress = pathlib.Path(os.environ["ENGAGE_PROGRESS_FILE"])
 progress.write_text(json.dumps({"stage": "Analyse", "done": 3, "total": 12, "seconds": 1.5}))
 if name.startswith("broken"):

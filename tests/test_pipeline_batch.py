@@ -10,6 +10,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -96,6 +97,32 @@ def test_one_that_fails_stops_no_other(order, tmp_path: Path) -> None:
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a_good", "dies", "review", "z_good"]
     again = run_here(jobs, 3, Quiet(), threading.Event())
     assert sorted(set(ends(again).values())) == ["failed", "skipped"]
+
+
+def test_segments_are_searched_first_and_what_they_found_is_handed_over(order, tmp_path: Path) -> None:
+    video = recording(tmp_path / "in", "good")
+    (whole,), _ = jobs_of(lectures_in([str(tmp_path / "in")]), order)
+    job = replace(whole, stretches=((0.0, 30.0), (30.0, 60.0), (60.0, float("inf"))))
+    for workers in (1, 3):
+        outcomes = run_here([replace(job, overwrite=True)], workers, Quiet(), threading.Event())
+        assert ends(outcomes) == {"good.mp4": "done"}
+        assert video.with_suffix(".found").read_text() == "0.0-30.0 30.0-60.0 60.0-inf"
+    broken = recording(tmp_path / "in", "gone")
+    broken.unlink()
+    lost = replace(job, video=str(broken), label="gone.mp4", name="gone")
+    outcomes = run_here([lost], 2, Quiet(), threading.Event())
+    assert [(one.end.value, one.code) for one in outcomes] == [("failed", 2)]
+
+
+def test_only_long_recordings_of_this_computer_have_segments(order, tmp_path: Path) -> None:
+    recording(tmp_path / "in", "text")
+    order.segment_s = 15.0
+    demo = str(Path(__file__).parents[1] / "demo" / "classroom.mp4")
+    lectures = [Lecture(one, one) for one in (demo, str(tmp_path / "in/text.mp4"), "memory://a/b.mp4", "/none.mp4")]
+    jobs, _ = jobs_of(lectures, order)
+    assert [len(job.stretches) for job in jobs] == [3, 0, 0, 0]
+    order.segment_s = 40.0
+    assert jobs_of(lectures[:1], order)[0][0].stretches == ()
 
 
 def test_so_many_at_a_time_and_no_more(order, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -149,6 +150,7 @@ def test_no_lecture_is_no_task(nodes: Any) -> None:
 
 def test_a_worker_that_is_killed_in_the_middle_costs_no_lecture(nodes: Any, jobs: Callable[..., Any]) -> None:
     made = jobs("a_good", "broken", "crash", "forbidden", "slow")
+    made[0] = replace(made[0], stretches=((0.0, 30.0), (30.0, float("inf"))))
     slow, board = Path(made[-1].video), Watch()
     thread, outcomes = in_background(nodes, made, board)
     process = int(until(lambda: slow.with_suffix(".at_work").exists() and slow.with_suffix(".at_work").read_text()))
@@ -160,6 +162,7 @@ def test_a_worker_that_is_killed_in_the_middle_costs_no_lecture(nodes: Any, jobs
     assert ends(outcomes) == ["done", "failed", "failed", "failed", "done"]
     assert [one.code for one in outcomes] == [0, 2, 1, 3, 0]
     assert calls(slow) == 2
+    assert Path(made[0].video).with_suffix(".found").read_text() == "0.0-30.0 30.0-inf"
     assert calls(Path(made[1].video)) == 1  # bad input is not tried again
     assert board.seen["slow.mp4"].stage == "Analyse"
 
