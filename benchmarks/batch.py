@@ -47,7 +47,7 @@ def make_lectures(folder: Path, data: Path, seconds: float) -> None:
     for n, (source, first) in enumerate(parts):
         made = cut(source, first, seconds, folder / f"{n + 1:02}_{source.stem}.mp4")
     whole = made.read_bytes()
-    (folder / "10_cut_off.mp4").write_bytes(whole[: len(whole) // 8])
+    (folder / "10_second_half.mp4").write_bytes(whole[len(whole) // 2 :])
     (folder / "11_empty.mp4").touch()
     (folder / "12_text.mp4").write_text("The lecture of today is about birds.\n" * 100, encoding="utf-8")
 
@@ -95,7 +95,7 @@ def lectures_of(out: Path) -> list[dict[str, Any]]:
 def main() -> None:
     """Make the lectures, do them in each way, and print what came of them."""
     parser = common.parser(__doc__)
-    parser.add_argument("--seconds", type=float, default=4, help="length of each lecture, s (default: 4)")
+    parser.add_argument("--seconds", type=float, default=3, help="length of each lecture, s (default: 3)")
     parser.add_argument("--imgsz", type=int, default=480, help="of the detector, px (default: 480, for speed)")
     parser.add_argument("--kill-after", type=float, default=5, help="s under way when it is killed (default: 5)")
     args = parser.parse_args()

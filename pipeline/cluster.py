@@ -24,6 +24,7 @@ from pipeline.origin import code_sha256
 from pipeline.progress_file import Reached
 
 Work = Callable[[Job, Tell, threading.Event, Sequence[bytes | None]], Outcome]
+Search = Callable[[Job, int, threading.Event], bytes | None]
 
 POLL_S: Final = 1.0
 KNOCK_S: Final = 10.0
@@ -103,10 +104,12 @@ class Cluster:
                 f" (there are: {have}); ask for less with --cpus-per-lecture, --gpus-per-lecture, --memory-per-lecture"
             )
 
-    def run(self, jobs: Sequence[Job], board: Board, stop: threading.Event, work: Work = do) -> list[Outcome]:
+    def run(
+        self, jobs: Sequence[Job], board: Board, stop: threading.Event, work: Work = do, search: Search = do_segment
+    ) -> list[Outcome]:
         """Do the jobs; returns in their order. After Ctrl-C what is under way is ended, and ``stop`` is set.
 
-        ``work`` is what a node does with a job.
+        ``work`` is what a node does with a job, ``search`` with a segment of one.
         """
         ray = self.ray
         with Registry.open() as registry:
@@ -116,7 +119,7 @@ class Cluster:
         for job in jobs:
             takes = {**self.resources.as_ray(), "max_retries": job.retries}
             segment = ray.remote(_segment).options(**takes, name=f"segment of {job.name}")
-            parts = [segment.remote(job, number, code_sha256(), head) for number in range(len(job.stretches))]
+            parts = [segment.remote(search, job, number, code_sha256(), head) for number in range(len(job.stretches))]
             lecture = ray.remote(_lecture).options(**takes, name=f"lecture {job.name}")
             waiting[lecture.remote(work, job, code_sha256(), head, notices, *parts)] = job
         outcomes: dict[str, Outcome] = {}
@@ -202,9 +205,9 @@ def _lecture(work: Work, job: Job, code: str, head: str, notices: Any, *ahead: b
     return work(job, tell, threading.Event(), ahead)
 
 
-def _segment(job: Job, number: int, code: str, head: str) -> bytes | None:
+def _segment(search: Search, job: Job, number: int, code: str, head: str) -> bytes | None:
     """The task of a segment, under the same conditions."""
-    return None if _refused(job, code, head) else do_segment(job, number, threading.Event())
+    return None if _refused(job, code, head) else search(job, number, threading.Event())
 
 
 def _refused(job: Job, code: str, head: str) -> Outcome | None:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import threading
 from collections.abc import Sequence
 from pathlib import Path
 
 import pipeline.lecture_run
-from pipeline.lecture_run import Job, Outcome, Tell, do
+from pipeline.lecture_run import Job, Outcome, Tell, do, do_segment
 
 TEMPLATE = "STANDIN_TEMPLATE"
 """Environment variable that names the session that every good lecture becomes."""
@@ -97,9 +96,10 @@ def by_standin(job: Job, tell: Tell, stop: threading.Event, ahead: Sequence[byte
     return do(job, tell, stop, ahead)
 
 
-def kill(process: int) -> None:
-    """As an out-of-memory killer does."""
-    os.kill(process, signal.SIGKILL)
+def segment_by_standin(job: Job, number: int, stop: threading.Event) -> bytes | None:
+    """The same for ``do_segment``."""
+    pipeline.lecture_run.ENGAGE = Path(os.environ[TEMPLATE]).with_name("standin_engage.py")
+    return do_segment(job, number, stop)
 
 
 def prepared(folder: Path, session: Path) -> Path:

@@ -12,7 +12,7 @@ from typing import Any
 
 import psutil
 import pytest
-from standin import TEMPLATE, by_standin, calls, prepared, recording
+from standin import TEMPLATE, by_standin, calls, prepared, recording, segment_by_standin
 
 from pipeline.batch import Order, Quiet, jobs_of
 from pipeline.cluster import Cluster, Resources, _refused
@@ -100,7 +100,7 @@ def in_background(nodes: Any, made: Any, board: Quiet) -> tuple[threading.Thread
 
     def work() -> None:
         with Cluster(nodes.address, SMALL) as cluster:
-            outcomes.extend(cluster.run(made, board, threading.Event(), by_standin))
+            outcomes.extend(cluster.run(made, board, threading.Event(), by_standin, segment_by_standin))
 
     thread = threading.Thread(target=work)
     thread.start()
