@@ -70,8 +70,8 @@ class Cluster:
         self.ray: Any = ray
         self.resources = resources
         try:
-            _knock(address)
-            ray.init(address=address, namespace="engage", log_to_driver=False, logging_level=logging.ERROR)
+            found = _knock(address)
+            ray.init(address=found, namespace="engage", log_to_driver=False, logging_level=logging.ERROR)
         except (ConnectionError, ValueError, RuntimeError, TimeoutError, OSError) as error:
             reason = (str(error).splitlines() or ["no answer"])[0][:200]
             raise InputError(
@@ -166,15 +166,23 @@ class Cluster:
             return Outcome(job.label, End.FAILED, reason, code=1)
 
 
-def _knock(address: str) -> None:
-    """Ray itself would try for many minutes.
+def _knock(address: str) -> str:
+    """The address, ``auto`` found out, once somebody answers there: Ray itself would try for many minutes.
 
     Raises:
         OSError, ValueError: nobody answers, or it is no address.
     """
+    if address == "auto":
+        from ray._private.utils import read_ray_address  # where ray start has noted it
+
+        address = os.environ.get("RAY_ADDRESS") or read_ray_address() or ""
+        if not address:
+            raise ConnectionError("none was started on this computer")
     host, colon, port = address.removeprefix("ray://").rpartition(":")
-    if colon:
-        socket.create_connection((host.strip("[]"), int(port)), KNOCK_S).close()
+    if not colon:
+        raise ValueError("an address is HOST:PORT, or auto")
+    socket.create_connection((host.strip("[]"), int(port)), KNOCK_S).close()
+    return address
 
 
 class Notices:

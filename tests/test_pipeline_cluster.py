@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -110,8 +111,9 @@ def in_background(nodes: Any, made: Any, board: Quiet) -> tuple[threading.Thread
 # what cannot be
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1:9", "ray://127.0.0.1:9", "here:there", "auto"])
-def test_no_cluster_there(address: str) -> None:
+@pytest.mark.parametrize("address", ["127.0.0.1:9", "ray://127.0.0.1:9", "here:there", "here", "auto"])
+def test_no_cluster_there(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:9")
     with pytest.raises(InputError, match="no cluster answers there") as error:
         Cluster(address, SMALL)
     assert "\n" not in str(error.value)
@@ -176,6 +178,24 @@ def test_one_whose_worker_always_dies_is_given_up_and_named(nodes: Any, jobs: Ca
     thread.join(WAIT_S)
     assert ends(outcomes) == ["failed"]
     assert "its worker or node died 1 time(s)" in outcomes[0].reason
+
+
+def test_a_stop_ends_what_is_under_way(nodes: Any, jobs: Callable[..., Any]) -> None:
+    made = jobs("slow")
+    at_work = Path(made[0].video).with_suffix(".at_work")
+    processes: list[int] = []
+
+    def interrupt() -> None:
+        processes.append(int(until(lambda: at_work.exists() and at_work.read_text())))
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=interrupt).start()
+    stop = threading.Event()
+    with Cluster(nodes.address, SMALL) as cluster:
+        outcomes = cluster.run(made, Quiet(), stop, by_standin)
+    assert stop.is_set()
+    assert [(one.end, one.code) for one in outcomes] == [(End.STOPPED, 1)]
+    until(lambda: not psutil.pid_exists(processes[0]))
 
 
 def test_a_node_that_dies_costs_no_lecture(nodes: Any, jobs: Callable[..., Any]) -> None:
