@@ -159,10 +159,7 @@ def _turn(folder: Path) -> Iterator[None]:
             try:
                 stack.enter_context(hold(folder))
                 break
-            except SessionError as error:
-                # The folder of the lock can vanish between its making and the lock: then the other is just done.
-                if not isinstance(error, SessionBusy) and not isinstance(error.__cause__, FileNotFoundError):
-                    raise
+            except SessionBusy:
                 if time.monotonic() > deadline:
                     raise SessionBusy(
                         f"{folder.name}: is being written anew at this moment, so nothing was saved; try again later"

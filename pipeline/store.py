@@ -8,6 +8,7 @@ import glob
 import hashlib
 import re
 import shutil
+import time
 import unicodedata
 from collections.abc import Collection, Iterator
 from pathlib import Path
@@ -33,6 +34,9 @@ DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 ELSEWHERE = "choose another folder with --out"
 LONGEST_PART = 80
 """Characters of the course and of the file's stem in a folder's name; file systems allow 255 bytes."""
+
+ATTEMPTS, PAUSE_S = 20, 0.01
+"""To make a folder that somebody else deletes at that moment."""
 
 
 class SessionBusy(SessionError):
@@ -286,15 +290,19 @@ def _replaced(final: Path) -> Path:
 
 def _occupy(folder: Path, lock: FileLock, out: Path, remedy: str = ELSEWHERE) -> None:
     """Make the folder, or take over what a killed run left, for this process alone."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock.acquire()
-    except Timeout:
-        raise SessionBusy(
-            f"{folder.with_suffix('')}: another run is writing this session; wait for it to end"
-        ) from None
-    except OSError as error:
-        raise _in_words(error, out, remedy) from error
+    for left in reversed(range(ATTEMPTS)):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            lock.acquire()
+            return
+        except Timeout:
+            raise SessionBusy(
+                f"{folder.with_suffix('')}: another run is writing this session; wait for it to end"
+            ) from None
+        except OSError as error:
+            if not left or not isinstance(error, (FileExistsError, FileNotFoundError)):
+                raise _in_words(error, out, remedy) from error
+            time.sleep(PAUSE_S)  # whoever held it may be deleting it at this moment
 
 
 def _clear(folder: Path, keep: Collection[str]) -> None:

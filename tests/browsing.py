@@ -11,8 +11,9 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -78,6 +79,18 @@ def _wait_until_healthy(server: subprocess.Popen, address: str, log: Path) -> No
         except OSError:
             time.sleep(0.2)
     raise AssertionError(f"the server did not start: {log.read_text()}")
+
+
+def insist(page: Any, act: Callable[[], object], came: Callable[[], bool], patience_s: float = 20.0) -> None:
+    """``act`` until ``came`` is true: Streamlit drops a click on what it is drawing anew, as it does for people."""
+    for _ in range(5):
+        act()
+        end = time.monotonic() + patience_s
+        while time.monotonic() < end:
+            if came():
+                return
+            page.wait_for_timeout(200)
+    raise AssertionError(f"nothing came of it: {page.url}")
 
 
 def answer(url: str, **headers: str) -> tuple[int, bytes]:

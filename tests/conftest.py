@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -35,7 +36,25 @@ from reports.weights import WITHHOLD_KEY
 settings.register_profile("any machine", deadline=None)
 settings.load_profile("any machine")
 
+HEAVY = {"slow", "browser"}
+"""Marks of tests that take longer than others."""
+
 DEMO_CLIP = Path(__file__).parents[1] / "demo" / "classroom.mp4"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Tests side by side compute with one thread each: more would wait for one another."""
+    if config.getoption("numprocesses", None):
+        for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "OPENCV_FOR_THREADS_NUM"):
+            os.environ.setdefault(name, "1")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Side by side, heavy files begin: one that came last would leave the other processes idle."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        heavy = {item.path for item in items if HEAVY & {mark.name for mark in item.iter_markers()}}
+        items.sort(key=lambda item: item.path not in heavy)
 
 
 def simulated_states(rng: np.random.Generator, students: int, seconds: int, profile: Profile) -> pd.DataFrame:

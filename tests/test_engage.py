@@ -99,6 +99,7 @@ def home(tmp_path_factory, monkeypatch) -> Path:
     monkeypatch.setenv("HOME", str(folder))
     monkeypatch.setenv("ENGAGE_CACHE", str(folder / "cache"))
     monkeypatch.setenv("ENGAGE_DATABASE_URL", f"sqlite:///{folder / 'consent.sqlite'}")
+    monkeypatch.setattr(engage.console, "width", 1000)  # however long the paths of the tests are, no line is broken
     monkeypatch.setenv("COLUMNS", "200")
     before = signal.getsignal(signal.SIGTERM)
     yield folder
@@ -131,10 +132,19 @@ def clips(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def lecture(tmp_path_factory) -> Path:
-    """The first 12 s of the demo lecture, 1280x720, 10 fps."""
-    path = tmp_path_factory.mktemp("lecture") / "birds.mp4"
+    """The first 12 s of the demo lecture, 1280x720, 10 fps: time enough to be interrupted."""
+    return beginning(tmp_path_factory.mktemp("lecture") / "birds.mp4", frames=120)
+
+
+@pytest.fixture(scope="session")
+def faces(tmp_path_factory) -> Path:
+    """The first 3 s of it, in which twelve faces are seen."""
+    return beginning(tmp_path_factory.mktemp("faces") / "birds.mp4", frames=30)
+
+
+def beginning(path: Path, frames: int) -> Path:
     with VideoReader(engage.DEMO) as reader, VideoWriter(path, reader.info, preset="ultrafast") as writer:
-        for frame in islice(reader.frames(), 120):
+        for frame in islice(reader.frames(), frames):
             writer.write(frame, frame.image)
     return path
 
@@ -813,9 +823,10 @@ def test_where_nobody_had_to_be_covered_the_check_says_so(two_students, clips, t
     assert Session.open(tmp_path / "good").manifest.audit is AuditResult.NOBODY
 
 
-def test_faces_that_the_check_finds_are_covered(two_students, lecture, tmp_path):
+@pytest.mark.slow
+def test_faces_that_the_check_finds_are_covered(two_students, faces, tmp_path):
     """Two people are covered where nobody sits; the faces of twelve are found by the check."""
-    result = approved(lecture, "--out", tmp_path, "--blur", "everyone", "--rate", "1")
+    result = approved(faces, "--out", tmp_path, "--blur", "everyone", "--rate", "1")
     assert result.exit_code == 0, result.output
     session = Session.open(tmp_path / "birds")
     assert session.manifest.audit is AuditResult.PASSED
@@ -824,9 +835,10 @@ def test_faces_that_the_check_finds_are_covered(two_students, lecture, tmp_path)
     assert f"{checked.patched} places covered on top" in result.stdout.replace("\n", " ")
 
 
-def test_a_face_left_uncovered_makes_the_session_need_review(two_students, lecture, tmp_path, monkeypatch):
+@pytest.mark.slow
+def test_a_face_left_uncovered_makes_the_session_need_review(two_students, faces, tmp_path, monkeypatch):
     monkeypatch.setattr("pipeline.patches.ROUNDS", 0)
-    result = approved(lecture, "--out", tmp_path, "--blur", "everyone", "--rate", "1")
+    result = approved(faces, "--out", tmp_path, "--blur", "everyone", "--rate", "1")
     assert result.exit_code == 1, result.output
     assert_one_sentence(result.stderr, "uncovered faces", "the session is kept", kind="needs review")
     session = Session.open(tmp_path / "birds")

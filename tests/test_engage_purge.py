@@ -40,7 +40,8 @@ def home(tmp_path_factory, monkeypatch) -> None:
     monkeypatch.setenv("HOME", str(folder))
     monkeypatch.setenv("ENGAGE_DATABASE_URL", f"sqlite:///{folder / 'consent.sqlite'}")
     monkeypatch.setenv("ENGAGE_CONSENT_KEY", Fernet.generate_key().decode())
-    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr(engage.console, "width", 1000)  # however long the paths of the tests are, no line is broken
+    monkeypatch.setenv("COLUMNS", "1000")
     monkeypatch.chdir(folder)
 
 

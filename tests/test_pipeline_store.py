@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from pipeline.errors import OutputError, kept_by
 from pipeline.session import ENGAGEMENT, MANIFEST, STATES, Session, SessionError, find_sessions
-from pipeline.store import LOCK, READINGS, clear_leftovers, open_session, session_id
+from pipeline.store import LOCK, PARTIAL, READINGS, clear_leftovers, open_session, session_id
 
 BIG = pd.DataFrame({"t": np.random.default_rng(0).random(200_000)})
 """About 1.6 MB that no compression makes small."""
@@ -234,6 +234,27 @@ def test_overwriting_replaces_the_whole_folder_at_once(tmp_path, make_session):
     assert set(contents(tmp_path)) == {f"demo/{ENGAGEMENT}", f"demo/{MANIFEST}"}
     assert Session.open(folder).manifest.course == "another"
     assert (folder / ENGAGEMENT).read_text() == "t\n0.33333\n"
+
+
+@pytest.mark.parametrize("error", [FileExistsError, FileNotFoundError])
+@pytest.mark.parametrize("times", [1, 5, 10_000])
+def test_a_folder_that_another_deletes_at_that_moment_is_made_again(tmp_path, monkeypatch, error, times):
+    left = [times]
+    make = Path.mkdir
+
+    def mkdir(self, *args, **kwargs):
+        if self.name == f"demo{PARTIAL}" and left[0]:
+            left[0] -= 1
+            raise error(errno.EEXIST, "gone again")
+        make(self, *args, **kwargs)
+
+    monkeypatch.setattr(Path, "mkdir", mkdir)
+    if times > 1000:
+        with pytest.raises(SessionError, match="gone again"):
+            begin(tmp_path)
+    else:
+        begin(tmp_path)
+        assert left == [0]
 
 
 def test_overwriting_what_is_not_there(tmp_path):
