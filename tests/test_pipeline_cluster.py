@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import os
 import signal
 import threading
@@ -74,6 +75,14 @@ class Watch(Quiet):
 
     def reached(self, label: str, reached: Reached) -> None:
         self.seen[label] = reached
+
+
+@pytest.fixture
+def own_stop() -> Iterator[None]:
+    """Ctrl-C is Python's, as after ``Stop.listen``: tests before may have loaded a library that took it over."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before or signal.default_int_handler)
 
 
 def ends(outcomes: list[Outcome]) -> list[str]:
@@ -180,14 +189,14 @@ def test_one_whose_worker_always_dies_is_given_up_and_named(nodes: Any, jobs: Ca
     assert "its worker or node died 1 time(s)" in outcomes[0].reason
 
 
-def test_a_stop_ends_what_is_under_way(nodes: Any, jobs: Callable[..., Any]) -> None:
+def test_a_stop_ends_what_is_under_way(nodes: Any, own_stop: None, jobs: Callable[..., Any]) -> None:
     made = jobs("slow")
     at_work = Path(made[0].video).with_suffix(".at_work")
     processes: list[int] = []
 
     def interrupt() -> None:
         processes.append(int(until(lambda: at_work.exists() and at_work.read_text())))
-        os.kill(os.getpid(), signal.SIGINT)
+        _thread.interrupt_main()  # as Ctrl-C; a real signal may hit a thread of some library
 
     threading.Thread(target=interrupt).start()
     stop = threading.Event()
