@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
@@ -20,6 +21,7 @@ import consent.commands
 import dashboard.commands
 import models.commands
 import models.generate_commands
+import pipeline.batch_commands
 import pipeline.commands
 import pipeline.unusual_commands
 import reports.commands
@@ -155,6 +157,16 @@ def run(
         datetime | None,
         typer.Option(formats=["%Y-%m-%d"], help="When the lecture was, for how long data is kept; default today."),
     ] = None,
+    known: Annotated[
+        list[Path] | None,
+        typer.Option(hidden=True, help="Manifest of a session: one that was asked for alike is left alone."),
+    ] = None,
+    read_ahead: Annotated[
+        list[Path] | None, typer.Option(hidden=True, help="What the networks found in segments before.")
+    ] = None,
+    ahead: Annotated[Path | None, typer.Option(hidden=True, help="Find in a segment only, into this file.")] = None,
+    stretch: Annotated[tuple[float, float] | None, typer.Option(hidden=True, help="The segment, s.")] = None,
+    parent: Annotated[int | None, typer.Option(hidden=True, help="Process without which this one ends.")] = None,
 ) -> None:
     """Analyse lectures: one session folder each, with the annotated video, tables and report.
 
@@ -164,7 +176,10 @@ def run(
     from consent.seat_map import read_seat_map
     from pipeline.retention import checked_lecture_day
     from pipeline.settings import read_settings
+    from pipeline.stopping import end_with
 
+    if parent is not None:
+        end_with(parent)
     settings = read_settings(
         config,
         profile=profile and profile.value,
@@ -183,7 +198,12 @@ def run(
     day = checked_lecture_day(lecture_day, date.today())
     permission = Permission.on_record(course, approved_by, settings.blur, purposes, absent or (), day)
     seats = None if seat_map is None else read_seat_map(seat_map)
-    _run(videos, settings, permission, out=out, overwrite=overwrite, seat_map=seats)
+    if known and is_made(videos[0], known, settings, permission, seats, overwrite=overwrite):
+        return
+    if ahead is not None and stretch is not None:
+        find_segment(videos[0], settings, permission, stretch, ahead)
+        return
+    _run(videos, settings, permission, out=out, overwrite=overwrite, seat_map=seats, read_ahead=read_ahead or ())
 
 
 @app.command()
@@ -289,6 +309,73 @@ def withdraw(
         raise typer.Exit(1)
 
 
+def is_made(
+    video: Path,
+    known: Sequence[Path],
+    settings: Settings,
+    permission: Permission,
+    seat_map: Mapping[str, Zone] | None,
+    *,
+    overwrite: bool,
+) -> bool:
+    """Whether one of these manifests is of a session that was asked for as this one is; then that is said.
+
+    Raises:
+        SessionError: there is a session, but of something else, and it may not be replaced.
+    """
+    from models.registry import file_sha256
+    from pipeline.origin import asked_for
+    from pipeline.said import SKIPPED
+    from pipeline.session import Session, SessionError
+
+    p = permission
+    asked = asked_for(file_sha256(video), settings, seat_map, p.course, p.purposes, p.answers)
+    for manifest in known:
+        with suppress(SessionError):  # a damaged one is none
+            if Session.open(manifest.parent).manifest.asked == asked:
+                console.print(
+                    f"{SKIPPED}: a session of the same recording, settings and answers is there", soft_wrap=True
+                )
+                return True
+    if not overwrite:
+        raise SessionError(
+            f"{known[0].parent.name}: there is a session already, of another recording, settings or answers of"
+            " students; add --overwrite to replace it"
+        )
+    return False
+
+
+def find_segment(
+    video: Path, settings: Settings, permission: Permission, stretch: tuple[float, float], into: Path
+) -> None:
+    """Ask the networks about the pictures of a segment, for the process that will analyse the whole lecture."""
+    from pipeline.ahead import find_ahead, save
+    from pipeline.detect import UltralyticsDetector
+    from pipeline.progress_file import shown
+    from pipeline.stopping import Stop
+    from pipeline.video import VideoReader
+
+    stop = Stop.listen()
+    behaviours = not permission.policy.zones  # only the analysis knows who sits where
+    with VideoReader(video) as reader, shown(console, stop) as bars:
+        detector = UltralyticsDetector(settings.detect, settings.device)
+        batch = settings.detect.frames_at_once(detector.device, reader.info.width, reader.info.height)
+        width = len(detector.behaviour_names)
+        found = find_ahead(reader, detector, settings.rate, batch, stretch, behaviours, bars)
+        save(into, origin(reader, detector, settings, permission), behaviours, found, width)
+
+
+def origin(reader: VideoReader, detector: Detector, settings: Settings, permission: Permission) -> str:
+    """The hash of whatever decides what is read of a recording."""
+    from models.registry import file_sha256
+    from pipeline.detect import choose_device
+    from pipeline.origin import origin_of
+    from pipeline.walk import model_files
+
+    device = choose_device(settings.device)
+    return origin_of(file_sha256(reader.path), model_files(detector), settings, permission.policy, device)
+
+
 def _run(
     videos: list[Path],
     settings: Settings,
@@ -297,8 +384,10 @@ def _run(
     out: Path,
     overwrite: bool,
     seat_map: Mapping[str, Zone] | None = None,
+    read_ahead: Sequence[Path] = (),
 ) -> None:
     """Process lectures one after another; one that fails does not stop the rest, but decides the exit code."""
+    from pipeline.ahead import Foreseen
     from pipeline.detect import UltralyticsDetector
     from pipeline.progress_file import shown
     from pipeline.stopping import Stop
@@ -312,6 +401,8 @@ def _run(
             with VideoReader(video) as reader:
                 # only once a video is known to be readable: loading takes seconds
                 detector = detector or UltralyticsDetector(settings.detect, settings.device)
+                if read_ahead:
+                    detector = Foreseen(detector, read_ahead, origin(reader, detector, settings, permission))
                 with shown(console, stop) as bars:
                     session = process(
                         reader,
@@ -347,6 +438,8 @@ class Permission:
     withdrawals: tuple[str, ...] | None = None
     """Ids of those on record then; ``None`` where the registry was not asked (the demo)."""
     purposes: tuple[Purpose, ...] = ()
+    answers: str = ""
+    """Hash of who said no, for telling whether a session is as it would be made now."""
 
     def begin(self, name: str, folder: Path) -> None:
         """Note in the registry where a session of a course is being made: a run that never ends leaves readings."""
@@ -389,13 +482,17 @@ class Permission:
             ConsentError: one of ``absent`` (pseudonyms) is not among those who said no.
         """
         from consent.registry import Registry
+        from pipeline.origin import answers_given
 
         with Registry.open() as registry:
             approval = permit(registry.approvals(course), course, approved_by, date.today(), purposes)
-            withdrawals = tuple(one.id for one in registry.withdrawals.of_course(course))
-            policy = cover_policy(blur, registry.opt_outs(course, purposes), absent)
+            withdrawals = registry.withdrawals.of_course(course)
+            opt_outs = registry.opt_outs(course, purposes)
+            policy = cover_policy(blur, opt_outs, absent)
             keep_days = registry.retention.of_course(course)
-            return cls(course, approval, policy, keep_days, lecture_day, withdrawals, purposes)
+            ids = tuple(one.id for one in withdrawals)
+            answers = answers_given(opt_outs, [one.student for one in withdrawals if one.done], absent)
+            return cls(course, approval, policy, keep_days, lecture_day, ids, purposes, answers)
 
 
 def process(
@@ -432,6 +529,7 @@ def process(
             progress=progress,
             seat_map=seat_map,
             purposes=permission.purposes,
+            answers=permission.answers,
         )
         promise(writer, permission.keep_days, permission.lecture_day, date.today())
         write_report(Session.open(writer.folder))
@@ -526,6 +624,7 @@ def train_states(
 
 app.command()(reports.commands.report)
 app.command()(reports.commands.export)
+app.command("batch")(pipeline.batch_commands.with_options_of(run))
 app.command()(pipeline.commands.purge)
 app.command()(pipeline.unusual_commands.similar)
 models.commands.train.command("anomaly")(pipeline.unusual_commands.train_anomaly)

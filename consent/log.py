@@ -56,6 +56,17 @@ def append(session: Session, change: str, rows: Iterable[Base]) -> None:
     session.flush()
 
 
+def head(session: Session) -> str:
+    """The hash of the newest entry."""
+    newest = select(EntryRow.sha256).order_by(EntryRow.number.desc()).limit(1)
+    return session.scalar(newest) or GENESIS
+
+
+def holds(session: Session, noted: str) -> bool:
+    """Whether an entry has this hash, or none is needed: then the log is that in which it was noted, or a copy."""
+    return noted == GENESIS or session.scalar(select(EntryRow.number).filter_by(sha256=noted)) is not None
+
+
 def verify(session: Session, head: str | None = None) -> Chain:
     """Check every entry, and every record against the newest entry that speaks of it.
 

@@ -251,6 +251,24 @@ class Registry:
         with self._database.transaction() as session:
             return known_course(session, course).name
 
+    def head(self) -> str:
+        """The hash of the log's newest entry, without checking it.
+
+        Raises:
+            RegistryError: the database fails.
+        """
+        with self._database.transaction() as session:
+            return log.head(session)
+
+    def holds(self, head: str) -> bool:
+        """Whether this is the registry in which that head was noted, and not an older copy or another one.
+
+        Raises:
+            RegistryError: the database fails.
+        """
+        with self._database.transaction() as session:
+            return log.holds(session, head)
+
     def verify(self, head: str | None = None) -> log.Chain:
         """Check that neither the log nor any record was altered.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from consent.tables import CourseRow, SessionRow, utc_now
 
 BEGUN = ""
 """What is noted of a session that was begun, in place of when it was made."""
+
+_ADDRESS = re.compile(r"^([a-z][a-z0-9+.-]+):/(?!/)")
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,11 @@ class NotedSession:
         """Whether it was finished; of one that was not, what had been read may lie beside ``folder``."""
         return self.created != BEGUN
 
+    @property
+    def place(self) -> str:
+        """Where it lies, in words; an address elsewhere has both its slashes, which a path has not."""
+        return _ADDRESS.sub(r"\1://", str(self.folder))
+
 
 class NotedSessions:
     """The sessions of all courses in a registry; each change is one transaction with one entry in the log.
@@ -42,14 +50,14 @@ class NotedSessions:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def note(self, course: str, name: str, created: str, folder: Path) -> bool:
+    def note(self, course: str, name: str, created: str, folder: Path | str) -> bool:
         """Note where a session lies; one noted earlier is moved, and what lay there before counts as deleted.
 
         Args:
             course: name of the course; one not yet on record (approved for one run only) is added.
             name: id of the session in its manifest.
             created: as in its manifest.
-            folder: where it lies.
+            folder: where it lies; text is an address elsewhere (``s3://…``) and kept as it is.
 
         Returns:
             Whether anything was new.
@@ -58,7 +66,8 @@ class NotedSessions:
             ConsentError: a blank name of the course.
             RegistryError: the database fails.
         """
-        return self._add(course, name, created, str(folder.absolute()), replacing=True)
+        place = folder if isinstance(folder, str) else str(folder.absolute())
+        return self._add(course, name, created, place, replacing=True)
 
     def _add(self, course: str, name: str, created: str, place: str, *, replacing: bool) -> bool:
         course = checked_name("course", course)

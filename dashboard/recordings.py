@@ -15,6 +15,7 @@ from typing import BinaryIO, Final
 
 from consent.policy import course_key
 from pipeline.errors import InputError, VideoError
+from pipeline.lectures import ENDINGS
 from pipeline.store import session_id
 from pipeline.video import VideoInfo, VideoReader
 
@@ -23,8 +24,6 @@ FOLDER_VARIABLE: Final = "ENGAGE_RECORDINGS"
 
 LARGEST_MB: Final = 1000
 """Of a file that is sent with the browser: Streamlit keeps it in memory until it is written."""
-
-ENDINGS: Final = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".mts", ".wmv")
 
 _BEGINNINGS: Final = (
     (4, b"ftyp"), (4, b"moov"), (4, b"mdat"), (4, b"wide"), (4, b"free"), (4, b"skip"),  # MP4, MOV

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -17,6 +16,7 @@ from filelock import Timeout
 
 from dashboard.jobs import INTERRUPTED, Job, JobState, Queue
 from pipeline import progress_file
+from pipeline.said import ERROR, LEFT_TO_DO, LONGEST, NEEDS_REVIEW, said, unforeseen
 
 ENGAGE: Final = Path(__file__).parents[1] / "engage.py"
 
@@ -25,11 +25,6 @@ WAIT_S: Final = 10.0
 POLL_S: Final = 0.2
 GRACE_S: Final = 60.0
 """Time for a job to end cleanly once it is asked to."""
-
-_SAID: Final = re.compile(r"^(error|needs review|left to do): (.+)$", re.MULTILINE)
-"""How ``engage`` says its one sentence (see ``say`` there)."""
-_UNFORESEEN: Final = "it ended unexpectedly (code {code}); what it printed last: {last}"
-_LONGEST: Final = 1000
 
 
 def start(sessions: Path) -> None:
@@ -92,10 +87,9 @@ def _wait(child: subprocess.Popen[bytes], queue: Queue, job: int, stop: threadin
 
 def outcome(code: int, printed: str) -> tuple[JobState, str]:
     """What an ``engage`` that ended with a code other than 0 came to: its state and sentence."""
-    said = _SAID.findall(printed)
-    if wrong := [sentence for kind, sentence in said if kind == "error"]:
-        return JobState.FAILED, wrong[-1][:_LONGEST]
-    if said and code == 1:  # what was asked for is there; somebody has to look
-        return JobState.REVIEW, " ".join(sentence for _, sentence in said)[:_LONGEST]
-    last = (printed.strip().splitlines() or ["nothing"])[-1]
-    return JobState.FAILED, _UNFORESEEN.format(code=code, last=last)[:_LONGEST]
+    sentences = said(printed)
+    if wrong := [sentence for kind, sentence in sentences if kind == ERROR]:
+        return JobState.FAILED, wrong[-1][:LONGEST]
+    if (look := [one for kind, one in sentences if kind in (NEEDS_REVIEW, LEFT_TO_DO)]) and code == 1:
+        return JobState.REVIEW, " ".join(look)[:LONGEST]  # what was asked for is there; somebody has to look
+    return JobState.FAILED, unforeseen(code, printed)

@@ -72,7 +72,7 @@ class Cleared:
         sentences = list(self.problems)
         for one in self.found.lost:
             sentences.append(
-                f"{one.folder}: the session on record is not there; say where it is with --sessions FOLDER, or add"
+                f"{one.place}: the session on record is not there; say where it is with --sessions FOLDER, or add"
                 " --deleted if it was deleted"
             )
         for outcome in self.outcomes:

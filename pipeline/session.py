@@ -175,6 +175,10 @@ class Manifest(BaseModel):
     course: str | None = None
     approval: str = Field(description="id of the approval on record, or the words given on the command line")
     purposes: list[str] = Field(default_factory=list, description="what the run was for, all of it approved")
+    asked: str | None = Field(
+        default=None,
+        description="sha256 of what the run was asked for; engage batch leaves a session alone that has the same",
+    )
     blur: str
     everyone_covered: bool = Field(
         default=False, description="also where not asked for: it was not known who those are that said no"

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
+import threading
+import time
 from types import FrameType
+from typing import Final
+
+LOOK_S: Final = 0.5
+"""Between two looks whether the parent is there."""
 
 
 class Stop:
@@ -44,3 +51,20 @@ def _all_but_stops(unraisable: sys.UnraisableHookArgs) -> None:
     """Print what a finaliser raised, unless it is the stop: that is not lost, ``check`` raises it."""
     if not isinstance(unraisable.exc_value, KeyboardInterrupt):
         sys.__unraisablehook__(unraisable)
+
+
+def end_with(parent: int) -> None:
+    """End this process at once when its parent is gone: nobody waits for it, and another may take over its work.
+
+    What was saved until then stays, as after a kill.
+
+    Args:
+        parent: id of the process that started this one.
+    """
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(LOOK_S)
+        os._exit(1)  # not sys.exit: that ends this thread only
+
+    threading.Thread(target=watch, name="end with parent", daemon=True).start()

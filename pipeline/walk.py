@@ -19,7 +19,7 @@ from pipeline.analyse import Analysis, analyse
 from pipeline.audit import Audit, audit
 from pipeline.detect import Detector, choose_device
 from pipeline.observations import float_columns
-from pipeline.origin import origin_of
+from pipeline.origin import asked_for, origin_of
 from pipeline.patches import Patches, Tell, write_until_clean
 from pipeline.progress import Progress
 from pipeline.readings import ReadingLog
@@ -59,17 +59,19 @@ def walk(
     progress: Progress,
     seat_map: Mapping[str, Zone] | None = None,
     purposes: Sequence[Purpose] = (),
+    answers: str = "",
 ) -> None:
     """Analyse, render and check one lecture into ``writer``'s folder; the report and the commit are the caller's.
 
     Readings that an earlier run left in that folder are used where they are of the same origin, else deleted.
-    ``purposes`` are noted in the session; whether they are permitted is decided before.
+    ``purposes`` are noted in the session; whether they are permitted is decided before. ``answers`` is the hash of what
+    students answered (``pipeline.origin``).
 
     Raises:
         VideoError: the lecture cannot be decoded.
         OSError: the results cannot be stored.
     """
-    source_sha256, models, device = file_sha256(reader.path), _model_files(detector), choose_device(settings.device)
+    source_sha256, models, device = file_sha256(reader.path), model_files(detector), choose_device(settings.device)
     origin = origin_of(source_sha256, models, settings, policy, device)
     columns = float_columns(detector.behaviour_names)
     log = ReadingLog(writer.readings, origin, columns, settings.checkpoint_s)
@@ -86,7 +88,8 @@ def walk(
     writer.write_table(ENGAGEMENT, engagement)
     source = Source(name=reader.info.name, sha256=source_sha256)
     manifest = _manifest(source, writer, analysis, detector, settings, approval, course, summary, checked)
-    writer.write_manifest(manifest.model_copy(update={"purposes": [one.value for one in purposes]}))
+    asked = asked_for(source_sha256, settings, seat_map, course, purposes, answers)
+    writer.write_manifest(manifest.model_copy(update={"purposes": [one.value for one in purposes], "asked": asked}))
 
 
 def _written_and_checked(
@@ -145,7 +148,7 @@ def _manifest(
         height=info.height,
         duration=analysis.duration_s,
         software_version=software_version(),
-        models=_model_files(detector),
+        models=model_files(detector),
         config=_config(settings, detector),
         profile=settings.profile,
         course=course,
@@ -167,7 +170,8 @@ def _manifest(
     )
 
 
-def _model_files(detector: Detector) -> dict[str, str]:
+def model_files(detector: Detector) -> dict[str, str]:
+    """sha256 of each model file of a run, by its name."""
     used = [detector.weights, *([detector.behaviour_weights] if detector.behaviour_weights else [])]
     return {file.path.name: file.sha256 for file in used} | {HEAD_WEIGHTS.name: file_sha256(HEAD_WEIGHTS)}
 

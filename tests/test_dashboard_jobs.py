@@ -16,6 +16,7 @@ from filelock import FileLock
 from dashboard import jobs, library, runner
 from dashboard.jobs import Job, JobState, Queue
 from pipeline.progress_file import Reached
+from pipeline.said import unforeseen
 
 WAIT_S = 120
 
@@ -126,8 +127,8 @@ def test_stopping_what_has_ended_or_never_was_changes_nothing(sessions: Path) ->
         ("needs review: a face shows", 1, JobState.REVIEW, "a face shows"),
         ("left to do: run again", 1, JobState.REVIEW, "run again"),
         ("needs review: a face\nerror: the disk is full", 1, JobState.FAILED, "the disk is full"),
-        ("Traceback\nKeyError: 'x'", 1, JobState.FAILED, runner._UNFORESEEN.format(code=1, last="KeyError: 'x'")),
-        ("", 1, JobState.FAILED, runner._UNFORESEEN.format(code=1, last="nothing")),
+        ("Traceback\nKeyError: 'x'", 1, JobState.FAILED, unforeseen(1, "KeyError: 'x'")),
+        ("", 1, JobState.FAILED, unforeseen(1, "nothing")),
     ],
 )
 def test_the_sentence_of_a_job_is_what_engage_said(sessions, fake, printed, code, state, message) -> None:

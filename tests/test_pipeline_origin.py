@@ -79,7 +79,7 @@ def test_so_is_another_library_or_another_line_of_this_software(monkeypatch: pyt
         patch.setattr(pipeline.origin, "_version", lambda name: "0")
         assert origin() != before
     with monkeypatch.context() as patch:
-        patch.setattr(pipeline.origin, "_code", lambda: "another")
+        patch.setattr(pipeline.origin, "code_sha256", lambda: "another")
         assert origin() != before
     assert origin() == before
 
