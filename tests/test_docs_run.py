@@ -33,6 +33,7 @@ ELSEWHERE = "/media/archive"
 HELP_ONLY = {
     "engage dashboard": "waits for a browser; tests/test_dashboard_browser.py opens it",
     "engage train": "learns from data that is not here; tests/test_models_training_*.py run it",
+    "engage augment": "draws with what a long training made; tests/test_models_generate_commands.py runs it",
     "engage run": "takes a minute; the first of its lines is run below",
     "engage batch": "takes minutes, or a cluster; tests/test_engage_batch.py and tests/test_pipeline_cluster.py run it",
     "engage demo": "takes a minute; tests/test_engage_demo.py runs it",
