@@ -61,7 +61,8 @@ def engage_child(clip: str, weights: str, imgsz: int, out: Path) -> None:
     (manifest,) = out.glob("*/session.json")
     session = json.loads(manifest.read_text(encoding="utf-8"))
     stages = {"stages": session["stage_seconds"], "frames": session["counts"]["frames"]}
-    _write_marks(out, seconds | stages | {"analysed": session["counts"]["analysed_frames"]})
+    counts = {"analysed": session["counts"]["analysed_frames"], "students": session["counts"]["students"]}
+    _write_marks(out, seconds | stages | counts)
 
 
 CHILDREN = {"ultralytics": ultralytics_child, "engage": engage_child}
