@@ -38,8 +38,23 @@ class AuditSettings(FindSettings):
     """The check for faces in the finished video."""
 
     rate: float | None = Field(
-        None, gt=0, description="frames per second that are checked; none given: every frame. It cannot be left out"
+        None,
+        gt=0,
+        description="frames per second that are checked; none given: every frame where anybody said no, else as below."
+        " It cannot be left out",
     )
+    passing_rate: float = Field(
+        2.0,
+        gt=0,
+        description="frames per second that are checked where nobody said no, and those who pass through are covered as"
+        " a precaution: every frame of an hour would take longer than the hour",
+    )
+
+    def rate_for(self, policy: CoverPolicy) -> float | None:
+        """Frames per second that are checked; ``None``: all."""
+        if self.rate is not None or policy.everyone or policy.zones:
+            return self.rate
+        return self.passing_rate
 
 
 class Leak(BaseModel):
@@ -145,7 +160,7 @@ def audit(
     ):
         size = reader.info.width, reader.info.height
         last = -1
-        with closing(prefetch(reader.frames(settings.rate), depth=8)) as stream:
+        with closing(prefetch(reader.frames(settings.rate_for(policy)), depth=8)) as stream:
             for frame in stream:
                 seen_from = [EYE] if camera is None else camera.to_first_around(frame.t)
                 if policy.everyone or (policy.zones and any(one is None for one in seen_from)):

@@ -42,6 +42,7 @@ from pipeline.camera_path import CameraPath
 from pipeline.encode import VideoWriter
 from pipeline.errors import VideoError
 from pipeline.find_faces import FindSettings
+from pipeline.patches import HOLD_S
 from pipeline.progress import Silent
 from pipeline.session import AUDIT, BOX, VIDEO, AuditResult, Session, SessionError
 from pipeline.timeline import Timeline
@@ -177,7 +178,8 @@ def test_covers_of_passers_by_are_checked_although_nobody_said_no(plain):
     rows = [[frame / 10, 1, *head(7, frame)] for frame in range(SHORT)]
     covers = Timeline(pd.DataFrame(rows, columns=["t", "student", *BOX]), "student", longest_gap_s=1, hold_s=0)
     found = check(plain, NOBODY, covers)
-    assert (found.result, found.leak_count) == (AuditResult.NEEDS_REVIEW, SHORT)
+    assert (found.result, found.frames, found.leak_count) == (AuditResult.NEEDS_REVIEW, 2, 2)  # of 0.6 s, two per second
+    assert check(plain, NOBODY, covers, rate=10).leak_count == SHORT
 
 
 # rendered faces
@@ -230,6 +232,17 @@ def test_a_cover_decided_but_not_drawn_is_found_also_away_from_the_seat(plain):
     assert check(plain, corner).result is AuditResult.PASSED
     found = check(plain, corner, covers)
     assert (found.leak_count, found.looked_at) == (SHORT, COVERS_AND_SEATS)
+
+
+@pytest.mark.parametrize("asked", [None, 7.0])
+def test_only_where_nobody_said_no_not_every_frame_is_checked(asked: float | None) -> None:
+    chosen = AuditSettings(rate=asked)
+    assert chosen.rate_for(EVERYONE) == chosen.rate_for(seat(0)) == asked
+    assert chosen.rate_for(NOBODY) == (asked or chosen.passing_rate)
+
+
+def test_between_two_checked_frames_patches_leave_no_gap():
+    assert 1 / AuditSettings().passing_rate <= 2 * HOLD_S
 
 
 def test_a_lower_rate_looks_at_fewer_frames(plain):
