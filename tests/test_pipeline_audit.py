@@ -237,7 +237,8 @@ def test_a_cover_decided_but_not_drawn_is_found_also_away_from_the_seat(plain):
 @pytest.mark.parametrize("asked", [None, 7.0])
 def test_only_where_nobody_said_no_not_every_frame_is_checked(asked: float | None) -> None:
     chosen = AuditSettings(rate=asked)
-    assert chosen.rate_for(EVERYONE) == chosen.rate_for(seat(0)) == asked
+    someone = CoverPolicy(False, (Zone(0, 0, 1, 1),), "one")
+    assert chosen.rate_for(EVERYONE) == chosen.rate_for(someone) == asked
     assert chosen.rate_for(NOBODY) == (asked or chosen.passing_rate)
 
 
