@@ -20,7 +20,7 @@ from torch import Tensor
 
 from benchmarks import common
 from benchmarks.drawing import drawn
-from benchmarks.rivals import CHEAP, MADE, TAIL, Pool, Ready, ready, train_head
+from benchmarks.rivals import BOTH, CHEAP, MADE, TAIL, WITH_WEIGHTS, Pool, Ready, ready, train_head
 from benchmarks.synthesis import PX, Fold, arguments, features, likeliest
 from models.augment import Gate
 from models.yolo import BEHAVIOURS
@@ -54,7 +54,8 @@ def judged(fold: Fold, rival: str, seeds: int) -> dict[str, Any]:
     file = fold.work / f"judged-{rival.replace(' ', '_').replace(',', '')}-{seeds}-without-{fold.room}.pt"
     if not file.is_file():
         room = ready(fold)
-        pool, told = pool_of(fold, rival, room.wanted) if rival in MADE else (None, {})
+        way = rival.removeprefix(BOTH)
+        pool, told = pool_of(fold, way, room.wanted) if way in MADE else (None, {})
         own, far = [], []
         for seed in range(seeds):
             head = train_head(room, rival, pool, seed)
@@ -114,7 +115,7 @@ def compare(folds: list[Fold], seeds: int) -> dict[str, Any]:
     """Figures of every rival."""
     figures: dict[str, Any] = {}
     draws: dict[str, dict[str, np.ndarray]] = {}
-    for rival in (*CHEAP, *MADE):
+    for rival in (*CHEAP, *MADE, *WITH_WEIGHTS):
         told = [judged(fold, rival, seeds) for fold in folds]
         own, far = ([room[view].double().numpy() for room in told] for view in ("own", "coarse"))
         draws[rival] = resampled(own, seeds)

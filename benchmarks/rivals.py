@@ -36,6 +36,9 @@ CHEAP = (
     "kernel density",
 )
 MADE = ("cVAE", *WAYS)
+BOTH = "class weights and "
+"""Before a way to draw: its samples beside the best of the cheap rivals."""
+WITH_WEIGHTS = tuple(BOTH + way for way in MADE)
 
 
 @dataclass(frozen=True)
@@ -129,7 +132,7 @@ def train_head(ready: Ready, rival: str, pool: Pool | None, seed: int) -> nn.Lin
         new, kinds = added(ready, rival, pool, random)
         x, labels = torch.cat([x, new]), torch.cat([labels, kinds])
     share = torch.bincount(labels, minlength=len(BEHAVIOURS)).float().clamp(min=1)
-    weight = share.reciprocal() / share.reciprocal()[labels].mean() if rival == "class weights" else None
+    weight = share.reciprocal() / share.reciprocal()[labels].mean() if rival.startswith("class weights") else None
     draw = share.rsqrt()[labels] if rival.startswith("balanced") else torch.ones(len(labels))
     head = nn.Linear(x.shape[1], len(BEHAVIOURS))
     optimiser = torch.optim.AdamW(head.parameters(), lr=RATE, weight_decay=DECAY)
