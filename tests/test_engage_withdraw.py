@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from datetime import date
 from fractions import Fraction
 from pathlib import Path
@@ -302,9 +302,9 @@ def test_a_run_notes_its_session_and_the_withdrawal_finds_it(home, monkeypatch):
 
 def test_who_withdraws_while_a_lecture_is_analysed_is_not_forgotten(home, monkeypatch):
     class Meanwhile(TwoStudents):
-        def detect(self, images: Sequence[np.ndarray]) -> list[Detections]:
+        def read_behaviours(self, image_bgr: np.ndarray, found: Detections, allowed: np.ndarray) -> Detections:
             assert withdraw().exit_code == 0  # finds no session yet
-            return super().detect(images)
+            return super().read_behaviours(image_bgr, found, allowed)
 
     monkeypatch.setattr(pipeline.detect, "UltralyticsDetector", Meanwhile)
     clip = make_clip(home / "lecture.mp4", range(5), Fraction(1, 10), rate=10, size=(160, 120))
