@@ -5,6 +5,7 @@ Heavy imports happen inside the commands, so that ``engage --help`` answers at o
 
 from __future__ import annotations
 
+import gc
 import shlex
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -392,6 +393,7 @@ def _run(
     from pipeline.progress_file import shown
     from pipeline.stopping import Stop
     from pipeline.video import VideoReader
+    from pipeline.warm import load_beside
 
     stop = Stop.listen()
     detector: Detector | None = None
@@ -400,7 +402,9 @@ def _run(
         try:
             with VideoReader(video) as reader:
                 # only once a video is known to be readable: loading takes seconds
-                detector = detector or UltralyticsDetector(settings.detect, settings.device)
+                if detector is None:
+                    detector = UltralyticsDetector(settings.detect, settings.device)
+                    load_beside(["reports.report"])
                 if read_ahead:
                     detector = Foreseen(detector, read_ahead, origin(reader, detector, settings, permission))
                 with shown(console, stop) as bars:
@@ -639,7 +643,10 @@ app.add_typer(models.commands.train, name="train")
 
 def main() -> None:
     """Entry point of the console script."""
-    app()
+    try:
+        app()
+    finally:
+        gc.freeze()  # else Python looks through all that torch has loaded before it ends: more than a second
 
 
 if __name__ == "__main__":

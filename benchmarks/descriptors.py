@@ -38,7 +38,7 @@ class BehaviourFeatures:
 
     def __call__(self, image_bgr: np.ndarray, boxes_xyxy: np.ndarray) -> np.ndarray:
         """(n, 1280) unit vectors of boxes (n, 4) px."""
-        self._model.probabilities(as_input(torch.from_numpy(cut_crops(image_bgr, boxes_xyxy))))
+        self._model.probabilities(cut_crops(image_bgr, boxes_xyxy))
         return nn.functional.normalize(self._kept.flatten(1), dim=1).numpy()
 
 

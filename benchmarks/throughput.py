@@ -41,7 +41,6 @@ def ultralytics_child(clip: str, weights: str, imgsz: int, out: Path) -> None:
 def engage_child(clip: str, weights: str, imgsz: int, out: Path) -> None:
     """B: the command ``engage run``, with clocks around its parts; write what was measured to ``out/marks.json``."""
     import engage
-    import reports.report
 
     seconds: dict[str, float] = {}
 
@@ -54,10 +53,22 @@ def engage_child(clip: str, weights: str, imgsz: int, out: Path) -> None:
 
         return call
 
-    reports.report.write_report = clocked("report", reports.report.write_report)
-    engage.process = clocked("work", engage.process)
+    process = engage.process
+
+    def processed(*args: Any, **kwargs: Any) -> Any:
+        import reports.report  # not before: the command loads it beside its networks
+
+        reports.report.write_report = clocked("report", reports.report.write_report)
+        return process(*args, **kwargs)
+
+    engage.process = clocked("work", processed)
     options = ["--out", str(out), "--approved-by", "benchmark", "--detector", weights, "--imgsz", str(imgsz)]
-    engage.app(["run", clip, "--device", "cpu", *options], standalone_mode=False)
+    sys.argv = ["engage", "run", clip, "--device", "cpu", *options]
+    try:
+        engage.main()
+    except SystemExit as end:
+        if end.code:
+            raise
     (manifest,) = out.glob("*/session.json")
     session = json.loads(manifest.read_text(encoding="utf-8"))
     stages = {"stages": session["stage_seconds"], "frames": session["counts"]["frames"]}

@@ -60,21 +60,33 @@ def cut_crops(
         (n, px, px, 3) uint8, BGR.
     """
     crops = np.empty((len(boxes_xyxy), px, px, 3), np.uint8)
-    height, width = image_bgr.shape[:2]
+    views = [image_bgr]
     for index, (x1, y1, x2, y2) in enumerate(boxes_xyxy.tolist()):
         half = max(x2 - x1, y2 - y1, 2.0) * side / 2
-        left, top = (x1 + x2) / 2 - half, (y1 + y2) / 2 - half
-        x, y, length = round(left), round(top), max(round(2 * half), 2)
-        inner = image_bgr[max(y, 0) : max(y + length, 0), max(x, 0) : max(x + length, 0)]
-        if not inner.size:  # the box lies outside the image
-            crops[index] = 0
-            continue
-        missing = (max(-y, 0), max(y + length - height, 0), max(-x, 0), max(x + length - width, 0))
-        if any(missing):
-            inner = cv2.copyMakeBorder(inner, *missing, cv2.BORDER_REPLICATE)
-        shrink = cv2.INTER_AREA if length > px else cv2.INTER_LINEAR
-        crops[index] = cv2.resize(inner, (px, px), interpolation=shrink)
+        halvings = max(int(np.log2(2 * half / px)), 0)
+        while len(views) <= halvings:  # once for all: means over uneven areas are slow, and half of that is even
+            views.append(_halved(views[-1]))
+        share = 0.5**halvings
+        crops[index] = _crop(views[halvings], *(share * value for value in ((x1 + x2) / 2, (y1 + y2) / 2, half)), px)
     return crops
+
+
+def _halved(image: np.ndarray) -> np.ndarray:
+    wide, high = (max(1, side // 2) for side in image.shape[1::-1])
+    return cv2.resize(image[: 2 * high, : 2 * wide], (wide, high), interpolation=cv2.INTER_AREA)
+
+
+def _crop(image: np.ndarray, x_middle: float, y_middle: float, half: float, px: int) -> np.ndarray:
+    """The square of ``half`` its side around a point, as (px, px, 3)."""
+    height, width = image.shape[:2]
+    x, y, length = round(x_middle - half), round(y_middle - half), max(round(2 * half), 2)
+    inner = image[max(y, 0) : max(y + length, 0), max(x, 0) : max(x + length, 0)]
+    if not inner.size:  # the box lies outside the image
+        return np.zeros((px, px, 3), np.uint8)
+    missing = (max(-y, 0), max(y + length - height, 0), max(-x, 0), max(x + length - width, 0))
+    if any(missing):
+        inner = cv2.copyMakeBorder(inner, *missing, cv2.BORDER_REPLICATE)
+    return cv2.resize(inner, (px, px), interpolation=cv2.INTER_AREA if length > px else cv2.INTER_LINEAR)
 
 
 class BehaviourModel:
@@ -102,7 +114,7 @@ class BehaviourModel:
                 f"{weights.path.name}: has no OpenVINO form beside it; use --backend auto or torch, or make one with"
                 " engage train export"
             )
-        self._openvino = OpenVinoNetwork(form) if form else None
+        self._openvino = OpenVinoNetwork(form, pictures="BGR") if form else None
         if self._openvino is None:
             self.network = _load(weights.path).to(device)
 
@@ -118,15 +130,14 @@ class BehaviourModel:
         """
         if not len(boxes_xyxy):
             return np.zeros((0, len(BEHAVIOURS)), np.float32)
-        images = as_input(torch.from_numpy(cut_crops(image_bgr, boxes_xyxy)))
-        return self.probabilities(images)[:, : len(BEHAVIOURS)]
+        return self.probabilities(cut_crops(image_bgr, boxes_xyxy))[:, : len(BEHAVIOURS)]
 
     @torch.inference_mode()
-    def probabilities(self, images: Tensor) -> np.ndarray:
-        """(b, 3, ``INPUT_PX``, ``INPUT_PX``) in 0..1 -> (b, 8), rows sum to 1."""
+    def probabilities(self, crops_bgr: np.ndarray) -> np.ndarray:
+        """(b, ``INPUT_PX``, ``INPUT_PX``, 3) uint8 BGR -> (b, 8), rows sum to 1."""
         if self._openvino is not None:
-            return self._openvino(images.numpy())
-        return self.network(images.to(self.device)).cpu().numpy()
+            return self._openvino(crops_bgr)
+        return self.network(as_input(torch.from_numpy(crops_bgr).to(self.device))).cpu().numpy()
 
 
 class _Probabilities(nn.Module):
@@ -157,3 +168,8 @@ def _load(weights: Path) -> nn.Module:
 def as_input(crops_bgr: Tensor) -> Tensor:
     """(n, px, px, 3) uint8 BGR -> (n, 3, px, px) float RGB in 0..1."""
     return crops_bgr.flip(3).permute(0, 3, 1, 2).float() / 255
+
+
+def as_crops(images: Tensor) -> np.ndarray:
+    """The inverse of ``as_input``, rounded to 8 bits."""
+    return (images.clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).flip(3).contiguous().cpu().numpy()

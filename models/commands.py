@@ -138,14 +138,22 @@ def train_behaviour(
 def train_export(
     detector: Annotated[str, typer.Option(help="Weights: a name or a path.")] = "students",
     imgsz: Annotated[int, typer.Option(min=160, help="Image size it is traced at, px; others work too.")] = 960,
+    pictures: Annotated[
+        list[Path] | None,
+        typer.Option(help="Folder with frames of lectures: bring the detector to 8-bit integers; may be repeated."),
+    ] = None,
 ) -> None:
-    """Write the OpenVINO forms of the detector and of the shipped behaviour classifier beside them."""
+    """Write the OpenVINO forms of the detector and of the other shipped networks beside them."""
     from models.behaviour import WEIGHTS
-    from models.exported import export_behaviour, export_detector
+    from models.exported import export_behaviour, export_detector, export_head
+    from models.head import WEIGHTS as HEAD_WEIGHTS
     from models.registry import find_weights
+    from models.training.quantisation import pictures_in
 
-    typer.echo(f"written to {export_detector(find_weights(detector), imgsz)}")
+    shown = pictures_in(pictures) if pictures else []
+    typer.echo(f"written to {export_detector(find_weights(detector), imgsz, shown)}")
     typer.echo(f"written to {export_behaviour(find_weights(str(WEIGHTS)))}")
+    typer.echo(f"written to {export_head(find_weights(str(HEAD_WEIGHTS)))}")
 
 
 def info(

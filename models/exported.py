@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import yaml
@@ -32,24 +33,29 @@ def form_folder(weights: Path) -> Path:
 def find_form(weights: WeightsFile) -> Path | None:
     """The folder with the OpenVINO form of exactly these weights, or None."""
     folder = form_folder(weights.path)
-    if not (folder / METADATA).is_file():
-        return None
+    return folder if form_metadata(folder).get(SOURCE) == weights.sha256 else None
+
+
+def form_metadata(folder: Path) -> dict[str, Any]:
+    """What a form says about itself; nothing where there is none, or it is damaged."""
     try:
         metadata = yaml.safe_load((folder / METADATA).read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError):
-        return None
-    return folder if isinstance(metadata, dict) and metadata.get(SOURCE) == weights.sha256 else None
+        return {}
+    return metadata if isinstance(metadata, dict) else {}
 
 
-def export_detector(weights: WeightsFile, imgsz: int) -> Path:
-    """Write the OpenVINO form of an Ultralytics detector beside it, half precision, any image size.
+def export_detector(weights: WeightsFile, imgsz: int, pictures: Sequence[Path] = ()) -> Path:
+    """Write the OpenVINO form of an Ultralytics detector beside it, for any image size.
 
     Args:
         weights: the detector.
         imgsz: size it is traced at, px; others work too.
+        pictures: files by which it is brought to 8-bit integers; none: half precision.
 
     Raises:
-        ModelFileError: not an Ultralytics detector.
+        ModelFileError: not an Ultralytics detector, or what is needed for 8 bits is not installed.
+        TrainingDataError: a picture cannot be read.
     """
     from models.yolo import load_yolo
 
@@ -61,8 +67,24 @@ def export_detector(weights: WeightsFile, imgsz: int) -> Path:
         metadata = yaml.safe_load((made / METADATA).read_text(encoding="utf-8"))
         kept = ("task", "batch", "imgsz", "names", "args", "channels", "stride", "end2end", "version", "license")
         content = {key: metadata[key] for key in kept if key in metadata} | {SOURCE: weights.sha256}
+        if pictures:
+            _to_eight_bits(next(made.glob("*.xml")), pictures, imgsz, int(metadata["stride"]))
+            content["bits"] = 8
         (made / METADATA).write_text(yaml.safe_dump(content, sort_keys=True), encoding="utf-8")
         return _put(made, form_folder(weights.path))
+
+
+def _to_eight_bits(file: Path, pictures: Sequence[Path], imgsz: int, stride: int) -> None:
+    import openvino
+
+    from models.training.quantisation import in_eight_bits
+
+    beside = file.with_name("eight.xml")
+    smaller = in_eight_bits(openvino.Core().read_model(file), pictures, imgsz, stride)
+    openvino.save_model(smaller, beside, compress_to_fp16=True)
+    del smaller
+    for ending in (".xml", ".bin"):
+        beside.with_suffix(ending).replace(file.with_suffix(ending))
 
 
 def export_behaviour(weights: WeightsFile) -> Path:
@@ -71,18 +93,32 @@ def export_behaviour(weights: WeightsFile) -> Path:
     Raises:
         ModelFileError: not the behaviour network.
     """
+    from models.behaviour import INPUT_PX, BehaviourModel
+
+    return _export(weights, BehaviourModel(weights, backend="torch").network, INPUT_PX)
+
+
+def export_head(weights: WeightsFile) -> Path:
+    """Write the OpenVINO form of the head network beside it; it takes RGB in 0..1, as the others do.
+
+    Raises:
+        ModelFileError: not the head network.
+    """
+    from models.head import INPUT_PX, OfPictures, load_net
+
+    return _export(weights, OfPictures(load_net(weights.path).eval()), INPUT_PX)
+
+
+def _export(weights: WeightsFile, network: Any, px: int) -> Path:
+    """Write the OpenVINO form of a network of squares of ``px``."""
     keep_quiet()
     import openvino
     import torch
 
-    from models.behaviour import INPUT_PX, BehaviourModel
-
-    network = BehaviourModel(weights, backend="torch").network
     with tempfile.TemporaryDirectory() as place:
         made = Path(place) / "made"
         made.mkdir()
-        example = torch.zeros(2, 3, INPUT_PX, INPUT_PX)
-        converted = openvino.convert_model(network, example_input=example, input=[-1, 3, INPUT_PX, INPUT_PX])
+        converted = openvino.convert_model(network, example_input=torch.zeros(2, 3, px, px), input=[-1, 3, px, px])
         openvino.save_model(converted, made / f"{weights.path.stem}.xml", compress_to_fp16=True)
         (made / METADATA).write_text(yaml.safe_dump({SOURCE: weights.sha256}), encoding="utf-8")
         return _put(made, form_folder(weights.path))
@@ -100,8 +136,13 @@ def _put(made: Path, folder: Path) -> Path:
 class OpenVinoNetwork:
     """A network of one input and one output in its OpenVINO form, on the CPU."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, pictures: Literal["BGR", "RGB"] | None = None) -> None:
         """Load it.
+
+        Args:
+            folder: with the form.
+            pictures: feed it (b, h, w, 3) uint8 in this order of colours, instead of (b, 3, h, w) float32 RGB in 0..1.
+                Turning one into the other is compiled with it then, for all cores.
 
         Raises:
             ModelFileError: the folder holds no OpenVINO model.
@@ -112,6 +153,8 @@ class OpenVinoNetwork:
         try:
             core = openvino.Core()
             model = core.read_model(next(folder.glob("*.xml")))
+            if pictures:
+                model = _of_pictures(model, pictures)
             self._compiled: Any = core.compile_model(model, "CPU", {"PERFORMANCE_HINT": "LATENCY"})
         except (RuntimeError, StopIteration) as error:
             raise ModelFileError(
@@ -120,5 +163,18 @@ class OpenVinoNetwork:
             ) from None
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
-        """First output for (b, ...) float32."""
-        return self._compiled(images)[0]
+        """First output for (b, ...) of what it is fed."""
+        answer: np.ndarray = self._compiled(images)[0]
+        return answer
+
+
+def _of_pictures(model: Any, colours: str) -> Any:
+    from openvino import Layout, Type
+    from openvino.preprocess import ColorFormat, PrePostProcessor
+
+    steps = PrePostProcessor(model)
+    fed = steps.input()
+    fed.tensor().set_element_type(Type.u8).set_layout(Layout("NHWC")).set_color_format(getattr(ColorFormat, colours))
+    fed.model().set_layout(Layout("NCHW"))
+    fed.preprocess().convert_color(ColorFormat.RGB).convert_element_type(Type.f32).scale(255.0)
+    return steps.build()

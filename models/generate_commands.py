@@ -130,7 +130,7 @@ def _gate(samples: Samples, classifier: Path | None) -> tuple[Gate, str]:
     from torch.nn import functional
 
     from models.augment import Gate, neighbours_say
-    from models.behaviour import INPUT_PX, WEIGHTS, BehaviourModel
+    from models.behaviour import INPUT_PX, WEIGHTS, BehaviourModel, as_crops
     from models.registry import find_weights
 
     if not samples.pictures:
@@ -139,8 +139,8 @@ def _gate(samples: Samples, classifier: Path | None) -> tuple[Gate, str]:
     reader = BehaviourModel(weights)
 
     def likeliest(x: torch.Tensor) -> torch.Tensor:
-        larger = functional.interpolate(x, size=INPUT_PX, mode="bilinear", align_corners=False).clamp(0, 1)
-        return torch.from_numpy(reader.probabilities(larger)[:, : len(samples.names)].argmax(axis=1))
+        larger = functional.interpolate(x, size=INPUT_PX, mode="bilinear", align_corners=False)
+        return torch.from_numpy(reader.probabilities(as_crops(larger))[:, : len(samples.names)].argmax(axis=1))
 
     return Gate(samples.x, likeliest), weights.sha256
 

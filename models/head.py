@@ -16,6 +16,9 @@ import torch
 from torch import Tensor, nn
 
 from models.errors import ModelFileError
+from models.exported import OpenVinoNetwork, find_form
+from models.registry import WeightsFile, file_sha256
+from models.yolo import Backend, wants_openvino
 
 INPUT_PX = 64
 CROP_HEADS = 1.5
@@ -93,17 +96,38 @@ def load_net(weights: Path) -> HeadNet:
     return net
 
 
+class OfPictures(nn.Module):
+    """The network for (batch, 3, 64, 64) RGB in 0..1."""
+
+    def __init__(self, net: HeadNet) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, images: Tensor) -> Tensor:
+        """As ``HeadNet.forward``."""
+        return self.net(2 * images - 1)
+
+
 class HeadModel:
     """The trained network, for inference."""
 
-    def __init__(self, weights: Path = WEIGHTS, device: str = "cpu") -> None:
+    def __init__(self, weights: Path = WEIGHTS, device: str = "cpu", backend: Backend = "auto") -> None:
         """Load the weights.
+
+        Args:
+            weights: the file.
+            device: torch's name of it.
+            backend: see ``models.yolo.Backend``; where it is OpenVINO and there is no such form, PyTorch runs it.
 
         Raises:
             ModelFileError: the file is missing or holds another network.
         """
         self.device = device
-        self._net = load_net(weights).eval().to(device)
+        form = None
+        if wants_openvino(backend, device) and weights.is_file():
+            form = find_form(WeightsFile(weights, file_sha256(weights), "path"))
+        self._openvino = OpenVinoNetwork(form, pictures="RGB") if form else None
+        self._net = None if form else OfPictures(load_net(weights)).eval().to(device)
 
     @torch.inference_mode()
     def read(self, crops_rgb: np.ndarray) -> HeadReading:
@@ -112,6 +136,12 @@ class HeadModel:
         Args:
             crops_rgb: (n, 64, 64, 3) uint8, each ``CROP_HEADS`` head heights wide, centred on the head.
         """
-        images = torch.from_numpy(crops_rgb).to(self.device).permute(0, 3, 1, 2).float() / 127.5 - 1
-        out = self._net(images).cpu().numpy() if len(crops_rgb) else np.zeros((0, OUTPUTS), np.float32)
+        if not len(crops_rgb):
+            out = np.zeros((0, OUTPUTS), np.float32)
+        elif self._openvino is not None:
+            out = self._openvino(crops_rgb)
+        else:
+            assert self._net is not None
+            images = torch.from_numpy(crops_rgb).to(self.device).permute(0, 3, 1, 2).float() / 255
+            out = self._net(images).cpu().numpy()
         return HeadReading(out[:, :3] * ANGLE_UNIT, np.exp(out[:, 3:6]) * ANGLE_UNIT, out[:, 6:9])

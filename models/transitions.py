@@ -7,9 +7,10 @@ then another follows by ``JUMPS``.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any
 
 import numpy as np
-from hmmlearn.base import BaseHMM
 
 from models.states import State, Way
 
@@ -92,11 +93,16 @@ def _share(way: Way) -> float:
     return ON_PHONE_SHARE if way is Way.ON_PHONE else 1 - ON_PHONE_SHARE
 
 
-class _Chain(BaseHMM):
+@cache
+def _chain_class() -> Any:
     """hmmlearn's chain over log-likelihoods computed elsewhere (its documented way to plug in other emissions)."""
+    from hmmlearn.base import BaseHMM  # brings scikit-learn along: half a second, not before it is needed
 
-    def _compute_log_likelihood(self, X: np.ndarray) -> np.ndarray:
-        return X
+    class Chain(BaseHMM):
+        def _compute_log_likelihood(self, X: np.ndarray) -> np.ndarray:
+            return X
+
+    return Chain
 
 
 def smooth(
@@ -112,9 +118,10 @@ def smooth(
     """
     if not len(log_likelihood):
         return np.zeros_like(log_likelihood)
-    model = _Chain(n_components=len(ways))
+    model = _chain_class()(n_components=len(ways))
     model.startprob_, model.transmat_ = chain_of_ways(ways, dwell_s)
-    return model.predict_proba(log_likelihood, lengths)
+    posterior: np.ndarray = model.predict_proba(log_likelihood, lengths)
+    return posterior
 
 
 def alone(log_likelihood: np.ndarray, ways: Sequence[Way], dwell_s: Mapping[State, float]) -> np.ndarray:

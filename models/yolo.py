@@ -33,12 +33,8 @@ def wants_openvino(backend: Backend, device: str) -> bool:
     return backend == "openvino" or (backend == "auto" and device == "cpu")
 
 
-def load_yolo(weights: WeightsFile, form: Path | None = None) -> Any:
+def load_yolo(weights: WeightsFile) -> Any:
     """An ``ultralytics.YOLO`` of a detection model.
-
-    Args:
-        weights: the ``.pt`` file.
-        form: folder of its OpenVINO form, to be used instead (``models.exported.find_form``).
 
     Raises:
         ModelFileError: the file holds something else.
@@ -46,16 +42,6 @@ def load_yolo(weights: WeightsFile, form: Path | None = None) -> Any:
     keep_quiet()
     from ultralytics import YOLO
 
-    if form is not None:
-        try:
-            model = YOLO(str(form), task="detect")
-            model.names  # noqa: B018
-        except Exception as error:
-            raise ModelFileError(
-                f"{form.name}: is not an OpenVINO model ({type(error).__name__}); install the software again,"
-                " or use --backend torch"
-            ) from None
-        return model
     try:
         # Ultralytics prints to stdout what it would rather raise
         with Path(os.devnull).open("w") as null, contextlib.redirect_stdout(null):

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from models.errors import ModelFileError
 from models.exported import find_form
+from models.openvino_yolo import OpenVinoYolo
 from models.registry import DEFAULT_DETECTOR, WeightsFile, find_weights
 from models.yolo import BEHAVIOURS, GROUP, GROUP_SHARE, PEOPLE, Backend, load_yolo, wants_openvino
 from pipeline.errors import InputError
@@ -153,11 +154,11 @@ class UltralyticsDetector:
                 f"{self.weights.path.name}: has no OpenVINO form beside it; use --backend auto or torch, or make one"
                 " with engage train export"
             )
-        self._model = load_yolo(self.weights, form)
+        self._model: Any = load_yolo(self.weights) if form is None else OpenVinoYolo(form)
         if form is not None:
             import torch
 
-            torch.set_num_threads(1)  # it only prepares pictures then: threads that wait for it take a tenth of the CPU
+            torch.set_num_threads(1)  # its threads would only wait, and take the cores from others by that
         self._classes = _read_classes(dict(self._model.names), self.weights)
         self.behaviour_names = self._classes.behaviours
         self.behaviour_weights: WeightsFile | None = None
@@ -173,28 +174,34 @@ class UltralyticsDetector:
         """See ``Detector.detect``."""
         if not images:
             return []
+        asked = {
+            "imgsz": self.settings.imgsz,
+            "conf": self.settings.confidence,
+            "iou": self.settings.iou,
+            "classes": self._classes.wanted,
+            "agnostic_nms": not self._classes.groups,  # a group's box must not suppress its students
+            "max_det": self.settings.max_students,
+        }
+        if isinstance(self._model, OpenVinoYolo):
+            found = self._model.predict(images, **asked)
+        else:
+            found = self._predicted(images, **asked)
+        return [self._one(rows) for rows in found]
+
+    def _predicted(self, images: Sequence[np.ndarray], **asked: Any) -> list[np.ndarray]:
+        """What Ultralytics' own predictor finds, as ``OpenVinoYolo.predict`` gives it."""
         import torch
 
         threads = torch.get_num_threads()
-        results = self._model.predict(
-            list(images),
-            imgsz=self.settings.imgsz,
-            conf=self.settings.confidence,
-            iou=self.settings.iou,
-            classes=self._classes.wanted,
-            agnostic_nms=not self._classes.groups,  # a group's box must not suppress its students
-            max_det=self.settings.max_students,
-            quantize=16 if self.device != "cpu" else None,
-            device=self.device,
-            verbose=False,
-        )
+        half = {"quantize": 16} if self.device != "cpu" else {}
+        results = self._model.predict(list(images), device=self.device, verbose=False, **half, **asked)
         torch.set_num_threads(threads)  # Ultralytics leaves one core idle: of two, that is half the speed
-        return [self._one(result) for result in results]
+        parts = [(one.boxes.xyxy, one.boxes.conf[:, None], one.boxes.cls[:, None]) for one in results]
+        return [torch.cat([part.float() for part in found], dim=1).cpu().numpy() for found in parts]
 
-    def _one(self, result: Any) -> Detections:
-        boxes = result.boxes.xyxy.float().cpu().numpy()
-        scores = result.boxes.conf.float().cpu().numpy()
-        classes = result.boxes.cls.int().cpu().numpy()
+    def _one(self, rows: np.ndarray) -> Detections:
+        """The people among what was found (n, 6): box (px), score, class number."""
+        boxes, scores, classes = rows[:, :4], rows[:, 4], rows[:, 5].astype(int)
         group = np.isin(classes, self._classes.groups)
         groups_xyxy, group_scores = boxes[group], scores[group]
         boxes, scores, classes = boxes[~group], scores[~group], classes[~group]

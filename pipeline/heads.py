@@ -16,6 +16,7 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field
 
 from models.head import CROP_HEADS, INPUT_PX, WEIGHTS, HeadModel
+from models.yolo import Backend
 from pipeline.session import BOX, HEAD_BOX
 
 HEAD_ASPECT = 0.8
@@ -77,9 +78,9 @@ class HeadReader:
     MOST_TRACKS = 512
     """Tracks remembered; the oldest are forgotten, so that time and memory do not grow with the lecture."""
 
-    def __init__(self, settings: HeadSettings, device: str = "cpu") -> None:
+    def __init__(self, settings: HeadSettings, device: str = "cpu", backend: Backend = "auto") -> None:
         self.settings = settings
-        self._model = HeadModel(Path(settings.weights) if settings.weights else WEIGHTS, device)
+        self._model = HeadModel(Path(settings.weights) if settings.weights else WEIGHTS, device, backend)
         self._places: dict[int, np.ndarray] = {}
         self._class_place = np.array(PRIOR)
         self._sightings = 0

@@ -53,6 +53,24 @@ def text_mask(text: str, size_px: int, bold: bool = False) -> np.ndarray:
     return np.asarray(canvas, np.float32)[:, :, None] / 255
 
 
+@lru_cache(maxsize=1024)
+def _tag(text: str, size_px: int, fill: Colour) -> np.ndarray:
+    """(h, w, 3) uint8 BGR: a tag's text on its colour, which is mostly the same one for many frames."""
+    height, width = text_mask(text, size_px, True).shape[:2]
+    tag = np.full((height, width, 3), fill, np.uint8)
+    put_text(tag, text, 0, 0, size_px, readable_on(fill), True)
+    return tag
+
+
+def put_picture(image_bgr: np.ndarray, picture: np.ndarray, x: int, y: int) -> None:
+    """Copy a picture (h, w, 3) with its top left corner to (x, y), clipped to the image."""
+    height, width = image_bgr.shape[:2]
+    top, left = max(y, 0), max(x, 0)
+    bottom, right = min(y + picture.shape[0], height), min(x + picture.shape[1], width)
+    if bottom > top and right > left:
+        image_bgr[top:bottom, left:right] = picture[top - y : bottom - y, left - x : right - x]
+
+
 def put_text(image_bgr: np.ndarray, text: str, x: int, y: int, size_px: int, colour: Colour, bold: bool = False) -> int:
     """Draw text with its top left corner at (x, y), clipped to the image; returns its width in px."""
     mask = text_mask(text, size_px, bold)
@@ -82,7 +100,7 @@ class Tags:
         x, y, x2, y2 = self.find_place(text, box_xyxy)
         pad = self._pad
         cv2.rectangle(self._image, (x, y), (x2 - 1, y2 - 1), fill, cv2.FILLED)
-        put_text(self._image, text, x + pad, y + pad // 4, self._size, readable_on(fill), True)
+        put_picture(self._image, _tag(text, self._size, fill), x + pad, y + pad // 4)
 
     def find_place(self, text: str, box_xyxy: Box) -> Box:
         """Take a place (x1, y1, x2, y2, px) for a tag on top of a box, else within it, else under it.

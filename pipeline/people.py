@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from models.yolo import Backend
 from pipeline.camera import View
 from pipeline.desk import STILL, DeskMotion, DeskSettings
 from pipeline.faces import FaceReader, Faces, FaceSettings
@@ -30,13 +31,14 @@ class PersonReader:
         desk: DeskSettings,
         objects: ObjectSettings,
         device: str = "cpu",
+        backend: Backend = "auto",
     ) -> None:
         """Load what is needed.
 
         Raises:
             ModelFileError: a network's file is missing or holds another one.
         """
-        self._heads = HeadReader(heads, device)
+        self._heads = HeadReader(heads, device, backend)
         self._hands = HandReader(hands)
         self._desk = DeskMotion(desk)
         self._objects = ObjectReader(objects, device)

@@ -13,6 +13,7 @@ import pandas as pd
 from models.states import PALETTE, UNSEEN, State
 from pipeline.analyse import Analysis
 from pipeline.anonymise import cover
+from pipeline.beside import Beside
 from pipeline.encode import VideoWriter
 from pipeline.labels import WHITE, Box, Colour, Tags, from_hex, put_text, text_mask
 from pipeline.patches import Patches
@@ -90,10 +91,11 @@ def render(
         ) as writer,
         progress.stage("Render", analysis.frames) as advance,
         closing(prefetch(reader.frames(), depth=8)) as frames,
+        Beside(depth=8) as beside,  # decoding, drawing and encoding go on at once
     ):
         for frame in frames:
             annotator.draw(frame.image, frame.t)
-            writer.write(frame, frame.image)
+            beside(writer.write, frame, frame.image)
             advance(1)
 
 
@@ -152,6 +154,7 @@ class Annotator:
         self._engagement = class_engagement
         self._last_second = max(1, int(np.ceil(analysis.duration_s))) - 1
         self._duration = analysis.duration_s
+        self._last_bar: tuple[tuple[int, int, int, Scale], np.ndarray] | None = None
 
     def draw(self, image_bgr: np.ndarray, t: float) -> None:
         """Annotate one frame (h, w, 3) uint8 in place; ``t`` in seconds from the first frame."""
@@ -167,7 +170,7 @@ class Annotator:
         tags = Tags(image_bgr, scale.text, top=scale.bar)
         for mark in marks:
             tags.put(mark.label, mark.box, mark.colour)
-        self._draw_bar(image_bgr[: scale.bar, :width], t, self._second(t), scale)
+        image_bgr[: scale.bar] = self._bar(self._second(t), int(t), width, scale)[:height]
 
     def marks(self, t: float, scale: Scale) -> list[Mark]:
         """What is drawn about each student seen at ``t`` (s), in the order of their numbers, then of staff."""
@@ -186,9 +189,17 @@ class Annotator:
     def _second(self, t: float) -> int:
         return min(int(t), self._last_second)
 
-    def _draw_bar(self, bar: np.ndarray, t: float, second: int, scale: Scale) -> None:
+    def _bar(self, second: int, clock_s: int, width: int, scale: Scale) -> np.ndarray:
+        """The bar (h, w, 3) uint8 of a second; the last one is remembered, as it is that of the next frame too."""
+        asked = second, clock_s, width, scale
+        if self._last_bar is None or self._last_bar[0] != asked:
+            bar = np.full((scale.bar, width, 3), BAR_COLOUR, np.uint8)
+            self._draw_bar(bar, clock_s, second, scale)
+            self._last_bar = asked, bar
+        return self._last_bar[1]
+
+    def _draw_bar(self, bar: np.ndarray, clock_s: int, second: int, scale: Scale) -> None:
         """Profile, time, engagement, its meter and the legend: in this order, each only where there is room left."""
-        bar[:] = (bar * 0.15 + np.array(BAR_COLOUR) * 0.85).astype(np.uint8)
         gap = scale.text
         y = (scale.bar - text_mask("0", scale.text).shape[0]) // 2
         profile = f"profile: {self._settings.profile.value}"
@@ -197,7 +208,7 @@ class Annotator:
         value = self._engagement.get(second, np.nan)
         words = "engagement –" if np.isnan(value) else f"engagement {value:.2f}"
         x = gap
-        for text, bold in ((f"{_clock(t)} / {_clock(self._duration)}", False), (words, True)):
+        for text, bold in ((f"{_clock(clock_s)} / {_clock(self._duration)}", False), (words, True)):
             if x + text_mask(text, scale.text, bold).shape[1] + gap > end:
                 return
             x += put_text(bar, text, x, y, scale.text, WHITE, bold) + gap

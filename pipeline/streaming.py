@@ -109,7 +109,7 @@ def _go_through(
         return view, followed.follow(frame.t, view, found, looks)
 
     with (
-        PersonReader(*readers, device=device) as people,
+        PersonReader(*readers, device=device, backend=settings.detect.backend) as people,
         # closed at the end: the reader cannot be while the threads ahead are in it
         closing(prefetch(reader.frames(settings.rate), depth=2 * together)) as frames,
         # the next students are looked for while these are read

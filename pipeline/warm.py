@@ -1,0 +1,28 @@
+"""Libraries that an analysis needs late, loaded while it waits for its networks.
+
+Loading takes one core for seconds. At the start nobody else could use the other ones; beside the networks that costs half.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import threading
+from collections.abc import Sequence
+from typing import Final
+
+LATE: Final = ("hmmlearn.base", "torch._dynamo")
+"""The states' chain; what every optimiser of torch loads with its first step."""
+
+
+def load_beside(more: Sequence[str] = ()) -> threading.Thread:
+    """Begin to load ``LATE``, and ``more`` modules, in a thread; whoever imports one of them meanwhile waits for it."""
+
+    def load() -> None:
+        for name in (*LATE, *more):
+            with contextlib.suppress(Exception):  # it is said where it is really needed
+                importlib.import_module(name)
+
+    thread = threading.Thread(target=load, name="load beside", daemon=True)
+    thread.start()
+    return thread
