@@ -22,7 +22,7 @@ from pipeline.progress import Progress
 from pipeline.session import AUDIT, MANIFEST, AuditResult, Session, SessionError
 from pipeline.store import write_json
 from pipeline.timeline import Timeline
-from pipeline.video import Frame, VideoReader, prefetch
+from pipeline.video import Frame, Spans, VideoReader, prefetch
 from pipeline.zones import boxes_around_seats, points_in_seats
 
 MOST_LISTED = 200
@@ -130,6 +130,7 @@ def audit(
     tell: Callable[[float, np.ndarray], None] | None = None,
     open_finder: Callable[[FindSettings], FaceFinder] = FaceFinder,
     camera: CameraPath | None = None,
+    within: Spans | None = None,
 ) -> Audit:
     """Look for faces where ``policy`` says that none may show.
 
@@ -145,6 +146,7 @@ def audit(
         open_finder: makes the detectors.
         camera: how it moved, and the seats with it; where that is not known the whole picture is searched. ``None``
             for a camera that stood still.
+        within: look at the frames of these stretches only; all are decoded and counted.
 
     Raises:
         VideoError: the video cannot be decoded.
@@ -160,7 +162,7 @@ def audit(
     ):
         size = reader.info.width, reader.info.height
         last = -1
-        with closing(prefetch(reader.frames(settings.rate_for(policy)), depth=8)) as stream:
+        with closing(prefetch(reader.frames(settings.rate_for(policy), within), depth=8)) as stream:
             for frame in stream:
                 seen_from = [EYE] if camera is None else camera.to_first_around(frame.t)
                 if policy.everyone or (policy.zones and any(one is None for one in seen_from)):

@@ -72,12 +72,12 @@ class VideoWriter:
         self._end = Fraction(0)
         self._audio: _Audio | None = None
         self.path.open("wb").close()  # the library opens it only with the first packet
-        with _plain_errors(self.path):
+        with plain_errors(self.path):
             self._output: OutputContainer = av.open(
                 str(self.path.absolute()), "w", format="mp4", options={"movflags": "+faststart"}
             )
         try:
-            with _plain_errors(self.path):
+            with plain_errors(self.path):
                 # Keyframes are placed by time (see write), not by counting, so that variable rates are served
                 # too. Without B-frames: a quarter less time for some 20 % more bytes, and decoding order is
                 # display order, so that the last packet's duration ends the file.
@@ -135,7 +135,7 @@ class VideoWriter:
         self._last_pts = frame.pts
         self._shown[frame.pts] = frame.duration or max(1, round(1 / (self._fps * self._info.time_base)))
         self._end = (frame.pts + self._shown[frame.pts]) * self._info.time_base
-        with _plain_errors(self.path):
+        with plain_errors(self.path):
             self._mux(self._stream.encode(picture))
             if self._audio is not None:
                 self._audio.mux_until(frame.pts * self._info.time_base)
@@ -144,7 +144,7 @@ class VideoWriter:
         """Finish the file; called at the end of the block."""
         if self._last_pts is None:
             raise VideoError(f"{self.path.name}: no frame was written; check that the recording has pictures")
-        with _plain_errors(self.path):
+        with plain_errors(self.path):
             self._mux(self._stream.encode(None))
             if self._audio is not None:
                 self._audio.mux_until(self._end)
@@ -258,7 +258,7 @@ class _Audio:
 
 
 @contextlib.contextmanager
-def _plain_errors(path: Path) -> Iterator[None]:
+def plain_errors(path: Path) -> Iterator[None]:
     """Failures of the encoder library as the system's own ``OSError`` (with errno), or in words."""
     try:
         yield

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 import numpy as np
 
 from pipeline.audit import Audit
+from pipeline.video import Spans
 
 GROWN = 0.5
 """Sizes of the found face added on each side: detectors box the face, not the head."""
@@ -30,6 +31,11 @@ class Patches:
     def __len__(self) -> int:
         return len(self._times)
 
+    def between(self, start: float, end: float) -> bool:
+        """Whether anything is to be covered from ``start`` up to before ``end``, s."""
+        first, last = np.searchsorted(self._times, [start - HOLD_S, end + HOLD_S])
+        return bool(last > first)
+
     def at(self, t: float) -> np.ndarray:
         """(n, 4) px to cover at a moment."""
         first, last = np.searchsorted(self._times, [t - HOLD_S, np.nextafter(t + HOLD_S, np.inf)])
@@ -40,23 +46,34 @@ Tell = Callable[[float, np.ndarray], None]
 """Given the time (s) and the boxes (n, 4) px of what was found on a frame."""
 
 
-def write_until_clean(write: Callable[[Patches], None], check: Callable[[Tell], Audit]) -> Audit:
+Write = Callable[[Patches, Patches | None], Spans | None]
+"""Makes the video with all these patches, the second ones being new since it was written last (``None``: it was not).
+
+What is given back are the stretches that were written, ``None`` where that is all of it."""
+
+Check = Callable[[Tell, Spans | None], Audit]
+"""Looks at the video written last, all of it or what lies in some stretches, and tells of all it finds, doubtful or not."""
+
+
+def write_until_clean(write: Write, check: Check) -> Audit:
     """Write a video and check it; cover what was found and do both again, until nothing is or ``ROUNDS`` are over.
 
-    Doubtful places are covered as well, but they alone are not worth a second round.
-
-    Args:
-        write: makes the video anew, with these patches.
-        check: looks at the video written last, and tells of all it finds, doubtful or not.
+    Doubtful places are covered as well, but they alone are not worth a second round. Where only some stretches are
+    written anew only they are checked again: nothing was found in the others.
 
     Returns:
         the last check, with how many places were patched.
     """
+    write(Patches(), None)
     found: list[tuple[float, np.ndarray]] = []
-    for again in range(ROUNDS + 1):
-        patches = Patches(found)
-        write(patches)
-        checked = check(lambda t, boxes_xyxy: found.append((t, boxes_xyxy)))
-        if not (checked.leak_count if again else len(Patches(found))):
+    whole = checked = check(lambda t, boxes_xyxy: found.append((t, boxes_xyxy)), None)
+    patches, new = Patches(), list(found)
+    for again in range(ROUNDS):
+        if not (checked.leak_count if again else len(Patches(new))):
             break
-    return checked.model_copy(update={"patched": len(patches)})
+        patches = Patches(found)
+        written = write(patches, Patches(new))
+        new = []
+        checked = check(lambda t, boxes_xyxy: new.append((t, boxes_xyxy)), written)
+        found += new
+    return checked.model_copy(update={"patched": len(patches), "frames": whole.frames})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,11 +17,12 @@ from pipeline.anonymise import cover
 from pipeline.beside import Beside
 from pipeline.encode import VideoWriter
 from pipeline.labels import WHITE, Box, Colour, Tags, from_hex, put_text, text_mask
+from pipeline.mend import mend, to_mend
 from pipeline.patches import Patches
 from pipeline.progress import Progress
 from pipeline.settings import Settings
 from pipeline.timeline import Timeline
-from pipeline.video import VideoReader, prefetch
+from pipeline.video import Frame, Spans, VideoReader, prefetch
 
 BAR_COLOUR: Colour = (40, 34, 30)
 SHORTEST_TEXT_PX, TEXT_SHARE = 11, 1 / 46
@@ -97,6 +99,51 @@ def render(
             annotator.draw(frame.image, frame.t)
             beside(writer.write, frame, frame.image)
             advance(1)
+
+
+def render_anew(
+    video: Path,
+    out: Path,
+    analysis: Analysis,
+    class_engagement: pd.Series,
+    settings: Settings,
+    progress: Progress,
+    patches: Patches,
+    new: Patches,
+) -> Spans | None:
+    """Write anew only those stretches of the annotated video in which there are new patches.
+
+    Args:
+        video, out, analysis, class_engagement, settings, progress: as of ``render``, which wrote ``out``.
+        patches: all of them.
+        new: those that are not in ``out`` yet.
+
+    Returns:
+        (from, to) s of what was written; ``None`` where it has to be the whole video, and nothing was done.
+
+    Raises:
+        VideoError: the source cannot be read.
+        OSError: the video cannot be stored.
+    """
+    spans = to_mend(out, new.between)
+    if not spans:
+        return None
+    annotator = Annotator(analysis, class_engagement, settings, patches)
+    share = sum(end - start for start, end in spans) / max(analysis.duration_s, 1e-9)
+    with (
+        VideoReader(video) as reader,
+        progress.stage("Cover", round(share * analysis.frames)) as advance,
+        closing(prefetch(reader.frames(within=spans, until=spans[-1][1]), depth=8)) as frames,
+    ):
+
+        def drawn() -> Iterator[Frame]:
+            for frame in frames:
+                annotator.draw(frame.image, frame.t)
+                yield frame
+                advance(1)
+
+        fits = mend(out, spans, reader.info, drawn(), crf=settings.video_quality, preset=settings.video_preset)
+    return spans if fits else None
 
 
 def class_by_second(engagement: pd.DataFrame) -> pd.Series:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import contextlib
 import queue
 import threading
-from collections.abc import Generator, Iterator
+from bisect import bisect_right
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -31,6 +32,19 @@ T = TypeVar("T")
 
 LONGEST_S = 24 * 3600.0
 """A recording that goes on for longer by its own clock is no lecture; tables by the second would fill the memory."""
+
+
+Spans = Sequence[tuple[float, float]]
+"""Stretches of a recording: from, up to before, s; in order, without overlap."""
+
+SAME_S = 1e-6
+"""Times closer than this are the same: they are ticks of different clocks, as fractions or rounded."""
+
+
+def lies_in(t: float, spans: Spans) -> bool:
+    """Whether a time (s) is in one of the spans."""
+    place = bisect_right(spans, t + SAME_S, key=lambda span: span[0]) - 1
+    return place >= 0 and t < spans[place][1] - SAME_S
 
 
 @dataclass(frozen=True)
@@ -107,11 +121,18 @@ class VideoReader:
         if self._running is not None:
             self._running.close()
 
-    def frames(self, rate: float | None = None) -> Iterator[Frame]:
+    def frames(
+        self, rate: float | None = None, within: Spans | None = None, until: float | None = None
+    ) -> Iterator[Frame]:
         """All frames, or about ``rate`` of them per second (see ``Sampler``).
 
         All are decoded and counted, only the chosen ones become arrays. Every frame is chosen when the
         recording has no more than ``rate`` per second on average.
+
+        Args:
+            rate: frames per second; ``None``: all.
+            within: only frames in one of these spans, which are in order.
+            until: s at which decoding ends.
 
         Raises:
             ValueError: ``rate`` is not a positive number.
@@ -124,10 +145,12 @@ class VideoReader:
             sampler = Sampler(rate, tick if tick * self.info.fps <= 0.1 else Fraction(0))
             if rate >= self.info.fps * 0.999:  # 29.97 asked of 30000/1001: jitter must not drop frames
                 sampler = None
-        self._running = self._iterate(sampler)
+        self._running = self._iterate(sampler, within, until)
         return self._running
 
-    def _iterate(self, sampler: Sampler | None) -> Generator[Frame, None, None]:
+    def _iterate(
+        self, sampler: Sampler | None, within: Spans | None, until: float | None
+    ) -> Generator[Frame, None, None]:
         self.decoded, self.duration, self.warnings = 0, 0.0, []
         damage = Damage()
         tick = self.info.time_base
@@ -135,13 +158,16 @@ class VideoReader:
         with opened(self.path) as (container, stream):
             for frame in decoded(container, stream, damage):
                 pts = clock.ticks(timestamp(container, frame))
+                t = float(pts * tick)
+                if until is not None and t >= until - SAME_S:
+                    return
                 shown = self._shown(pts, frame, clock)
                 index, self.decoded = self.decoded, self.decoded + 1
                 self.duration = float((pts + shown) * tick)
                 if pts * tick > LONGEST_S:
                     raise VideoError(f"{self.path.name}: goes on for more than 24 hours; cut it into its lectures")
-                if sampler is None or sampler.takes(pts * tick):
-                    yield Frame(index, float(pts * tick), pts, self._image(frame), shown)
+                if (sampler is None or sampler.takes(pts * tick)) and (within is None or lies_in(t, within)):
+                    yield Frame(index, t, pts, self._image(frame), shown)
         self.warnings = self._judge(damage)
 
     def _image(self, frame: VideoFrame) -> NDArray[np.uint8]:

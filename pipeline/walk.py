@@ -23,7 +23,7 @@ from pipeline.origin import asked_for, origin_of
 from pipeline.patches import Patches, Tell, write_until_clean
 from pipeline.progress import Progress
 from pipeline.readings import ReadingLog
-from pipeline.render import class_by_second, covers_over_time, render
+from pipeline.render import class_by_second, covers_over_time, render, render_anew
 from pipeline.session import (
     AUDIT,
     ENGAGEMENT,
@@ -39,7 +39,7 @@ from pipeline.session import (
 )
 from pipeline.settings import Settings
 from pipeline.store import SessionWriter
-from pipeline.video import VideoReader
+from pipeline.video import Spans, VideoReader
 
 Score = Callable[[pd.DataFrame, Profile], tuple[pd.DataFrame, EngagementSummary]]
 """Turns the states table into the engagement table and its summary. The formula lives in ``reports``, which this room
@@ -104,12 +104,16 @@ def _written_and_checked(
     out, covers, seconds = writer.folder / VIDEO, covers_over_time(analysis, settings), analysis.stage_seconds
     seconds |= {"render": 0.0, "audit": 0.0}
 
-    def write(patches: Patches) -> None:
+    def write(patches: Patches, new: Patches | None) -> Spans | None:
         begun = time.perf_counter()
-        render(reader.path, out, analysis, by_second, settings, progress, patches)
+        drawn = reader.path, out, analysis, by_second, settings, progress, patches
+        spans = None if new is None else render_anew(*drawn, new)
+        if spans is None:
+            render(*drawn)
         seconds["render"] += time.perf_counter() - begun
+        return spans
 
-    def check(tell: Tell) -> Audit:
+    def check(tell: Tell, within: Spans | None) -> Audit:
         begun = time.perf_counter()
         checked = audit(
             out,
@@ -120,6 +124,7 @@ def _written_and_checked(
             expected_frames=analysis.frames,
             tell=tell,
             camera=analysis.camera,
+            within=within,
         )
         seconds["audit"] += time.perf_counter() - begun
         return checked

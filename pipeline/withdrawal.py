@@ -168,13 +168,13 @@ def _write(
     else:
         source = originals.find(manifest.source) if known and nobody_was_covered(manifest) else None
 
-        def write(patches: Patches) -> None:
+        def write(patches: Patches, new: Patches | None) -> None:
             if source is None:
                 redraw(session.video, video, before, after, by_second, settings, progress, patches)
             else:
                 render(source, video, after, by_second, sound, progress, patches)
 
-        checked = write_until_clean(write, lambda tell: _check(session, who, after, settings, video, progress, tell))
+        checked = write_until_clean(write, lambda tell, _: _check(session, who, after, settings, video, progress, tell))
         writer.write_json(AUDIT, checked)
         if source is not None:
             words += f"; the video was made anew from {source.name}"

@@ -11,6 +11,7 @@ from pipeline.audit import Audit, AuditResult
 from pipeline.patches import GROWN, HOLD_S, ROUNDS, Patches, write_until_clean
 
 BOX = np.array([[10.0, 20, 30, 60]])
+SPANS = [(0.0, 2.0)]
 
 
 def result(leaks: int) -> Audit:
@@ -57,12 +58,52 @@ def test_a_video_is_written_again_while_faces_are_found(leaks, found, writings, 
     written = []
     faces, answers = iter(found), iter(leaks)
 
-    def check(tell) -> Audit:
+    def check(tell, within) -> Audit:
+        assert within == (SPANS if len(written) > 1 else None)
         tell(1.0, np.repeat(BOX, next(faces), axis=0))
         return result(next(answers))
 
-    checked = write_until_clean(lambda patches: written.append(len(patches)), check)
+    def write(patches, new) -> list[tuple[float, float]] | None:
+        written.append(len(patches))
+        assert (new is None) == (len(written) == 1)
+        return None if new is None else SPANS
+
+    checked = write_until_clean(write, check)
     assert len(written) == writings
     assert written[0] == 0
     assert written == sorted(written)
     assert (checked.leak_count, checked.patched) == (leaks[writings - 1], patched)
+
+
+def test_only_what_is_new_since_the_last_writing_is_told_apart():
+    told = []
+    faces = iter([[1.0, 2.0], [5.0], []])
+
+    def write(patches, new):
+        told.append((len(patches), 0 if new is None else len(new), new is not None and new.between(0.0, 3.0)))
+
+    def check(tell, within) -> Audit:
+        assert within is None  # all of it was written
+        times = next(faces)
+        for t in times:
+            tell(t, BOX)
+        return result(len(times))
+
+    write_until_clean(write, check)
+    assert told == [(0, 0, False), (2, 2, True), (3, 1, False)]
+
+
+def test_frames_of_the_whole_check_count():
+    def check(tell, within) -> Audit:
+        if within is None:
+            tell(1.0, BOX)
+        return result(0).model_copy(update={"frames": 100 if within is None else 7})
+
+    assert write_until_clean(lambda patches, new: None if new is None else SPANS, check).frames == 100
+
+
+@given(st.lists(st.floats(0, 5), max_size=6), st.floats(0, 5), st.floats(0, 2))
+def test_a_stretch_without_patches_has_none_at_any_of_its_moments(times, start, length):
+    patches = Patches([(one, BOX) for one in times])
+    if not patches.between(start, start + length):
+        assert not any(len(patches.at(t)) for t in np.linspace(start, start + length, 20))
