@@ -195,7 +195,7 @@ state_weights: {attentive: 1.0}
 staff: {zones: ["0,0,0.2,0.2"]}
 max_fill_s: 1.5
 video_quality: 23
-video_preset: veryfast
+video_preset: superfast
 """
 
 

@@ -64,7 +64,7 @@ class BodyModel:
             landmarks, presence = model.output("Identity"), model.output("Identity_1")
             # the picture of the outline and the heat maps are not wanted: half of the time goes without them
             self._network: Any = core.compile_model(
-                openvino.Model([landmarks, presence], model.get_parameters()), "CPU", {"PERFORMANCE_HINT": "LATENCY"}
+                openvino.Model([landmarks, presence], model.get_parameters()), "CPU", {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": 1}
             )
         except RuntimeError as error:
             raise ModelFileError(
@@ -88,14 +88,14 @@ class BodyModel:
         return BodyReading(points, visible, present)
 
 
-def wheel_file() -> Path:
-    """The network's file inside the installed MediaPipe, which is not imported for it.
+def wheel_file(file: Path = FILE) -> Path:
+    """A file inside the installed MediaPipe, which is not imported for it.
 
     Raises:
         ModelFileError: MediaPipe is not installed, or another version without it.
     """
     spec = find_spec("mediapipe")
-    path = Path(spec.origin).parent / FILE if spec and spec.origin else FILE
+    path = Path(spec.origin).parent / file if spec and spec.origin else file
     if not path.is_file():
-        raise ModelFileError(f"{FILE.name}: is not in the installed mediapipe; install mediapipe 0.10.21 again")
+        raise ModelFileError(f"{file.name}: is not in the installed mediapipe; install mediapipe 0.10.21 again")
     return path

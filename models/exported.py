@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -109,6 +110,25 @@ def export_head(weights: WeightsFile) -> Path:
     return _export(weights, OfPictures(load_net(weights.path).eval()), INPUT_PX)
 
 
+def export_faces() -> list[Path]:
+    """Write the OpenVINO forms of MediaPipe's two face networks, out of its wheel, among the shipped weights.
+
+    Raises:
+        ModelFileError: mediapipe 0.10.21 or the package that reads its files is not installed.
+    """
+    from models.body import wheel_file
+    from models.face_mesh import FINDER, FINDER_PX, MESH, MESH_PX
+    from models.registry import file_sha256
+    from models.training.tflite import AttentionMesh, FaceFinding
+
+    made = []
+    for place, make, px in ((FINDER, FaceFinding, FINDER_PX), (MESH, AttentionMesh, MESH_PX)):
+        source = wheel_file(place.source)
+        weights = WeightsFile(place.folder.with_name(f"{place.name}.pt"), file_sha256(source), "path")
+        made.append(_export(weights, make(source).eval(), px))
+    return made
+
+
 def _export(weights: WeightsFile, network: Any, px: int) -> Path:
     """Write the OpenVINO form of a network of squares of ``px``."""
     keep_quiet()
@@ -134,15 +154,25 @@ def _put(made: Path, folder: Path) -> Path:
 
 
 class OpenVinoNetwork:
-    """A network of one input and one output in its OpenVINO form, on the CPU."""
+    """A network of one input and one output in its OpenVINO form, on the CPU; thread-safe."""
 
-    def __init__(self, folder: Path, *, pictures: Literal["BGR", "RGB"] | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        pictures: Literal["BGR", "RGB"] | None = None,
+        exact: bool = False,
+        callers: int | None = 1,
+    ) -> None:
         """Load it.
 
         Args:
             folder: with the form.
             pictures: feed it (b, h, w, 3) uint8 in this order of colours, instead of (b, 3, h, w) float32 RGB in 0..1.
-                Turning one into the other is compiled with it then, for all cores.
+                Turning one into the other is compiled with it then.
+            exact: compute in single precision where the CPU would take half of it.
+            callers: threads that call it at once, each served by one core: the layers of small networks are so small
+                that a second core takes nearly as much of its time as it saves. ``None``: one caller, all cores.
 
         Raises:
             ModelFileError: the folder holds no OpenVINO model.
@@ -150,21 +180,29 @@ class OpenVinoNetwork:
         keep_quiet()
         import openvino
 
+        hints: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"}
+        if callers is not None:
+            hints = {"NUM_STREAMS": callers, "INFERENCE_NUM_THREADS": callers}
+        if exact:
+            hints["INFERENCE_PRECISION_HINT"] = "f32"
         try:
             core = openvino.Core()
             model = core.read_model(next(folder.glob("*.xml")))
             if pictures:
                 model = _of_pictures(model, pictures)
-            self._compiled: Any = core.compile_model(model, "CPU", {"PERFORMANCE_HINT": "LATENCY"})
+            self._compiled: Any = core.compile_model(model, "CPU", hints)
         except (RuntimeError, StopIteration) as error:
             raise ModelFileError(
                 f"{folder.name}: is not an OpenVINO model ({type(error).__name__}); install the software again,"
                 " or use --backend torch"
             ) from None
+        self._requests = threading.local()
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """First output for (b, ...) of what it is fed."""
-        answer: np.ndarray = self._compiled(images)[0]
+        if not hasattr(self._requests, "one"):
+            self._requests.one = self._compiled.create_infer_request()
+        answer: np.ndarray = self._requests.one.infer(images, share_inputs=True)[0]
         return answer
 
 

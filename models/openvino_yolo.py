@@ -28,7 +28,7 @@ class OpenVinoYolo:
         Raises:
             ModelFileError: the folder holds no OpenVINO model of a detector.
         """
-        self._network = OpenVinoNetwork(folder, pictures="BGR")
+        self._network = OpenVinoNetwork(folder, pictures="BGR", callers=None)
         metadata = form_metadata(folder)
         self.names: dict[int, str] = {int(number): str(name) for number, name in metadata["names"].items()}
         self._stride = int(metadata["stride"])

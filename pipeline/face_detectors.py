@@ -26,9 +26,9 @@ TILE_INPUT_PX = 256
 YUNET_LONGEST_PX, YUNET_SHORTEST_PX = 1920, 160
 """Larger pictures are scaled down for YuNet, whose smallest face is about 10 px; smaller ones get a border, because
 of pictures a few pixels high its answers are no numbers."""
-CENTERFACE_SIDES_PX = (160, 320, 640, 960)
-"""Pictures are given to CenterFace in the smallest of these squares' sides, so that few shapes are compiled; larger
-ones are scaled down. Far faces are the business of the tiles."""
+CENTERFACE_SIDES_PX = (*range(160, 320, 32), *range(320, 961, 64))
+"""Pictures are filled up to the next of these for CenterFace, each shape of which is set up once; larger ones are scaled
+down. Far faces are the business of the tiles."""
 
 
 class FindsFaces(Protocol):
@@ -100,7 +100,7 @@ class CenterFace:
         self.sha256 = file_sha256(self.path)
         self._score = score
         self._decode = _centerface_decoder()
-        self._compiled: dict[tuple[int, int], Any] = {}
+        self._network: Any = None
 
     def find(self, image_bgr: np.ndarray) -> np.ndarray:
         """See ``FindsFaces``."""
@@ -111,22 +111,22 @@ class CenterFace:
         high, wide = (next(side for side in CENTERFACE_SIDES_PX if length <= side) for length in (height, width))
         image_bgr = cv2.copyMakeBorder(image_bgr, 0, high - height, 0, wide - width, cv2.BORDER_REPLICATE)
         blob = image_bgr[..., ::-1].transpose(2, 0, 1)[None].astype(np.float32)
-        heat, scale, offset, landmarks = self._network(wide, high)(blob).values()
+        heat, scale, offset, landmarks = self._loaded()(blob).values()
         found, _ = self._decode(heat, np.minimum(scale, 20), offset, landmarks, (high, wide), threshold=self._score)
         found = np.asarray(found, float).reshape(-1, 5)
         return found / [zoom, zoom, zoom, zoom, 1.0]
 
-    def _network(self, width: int, height: int) -> Any:
-        if (width, height) not in self._compiled:
+    def _loaded(self) -> Any:
+        if self._network is None:
             # this import would report itself to a web analytics service
             sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
             import openvino
 
             core = openvino.Core()
             model = core.read_model(self.path)
-            model.reshape([1, 3, height, width])
-            self._compiled[width, height] = core.compile_model(model, "CPU", {"PERFORMANCE_HINT": "LATENCY"})
-        return self._compiled[width, height]
+            model.reshape([1, 3, -1, -1])
+            self._network = core.compile_model(model, "CPU", {"PERFORMANCE_HINT": "LATENCY"})
+        return self._network
 
 
 def _centerface_decoder() -> Any:

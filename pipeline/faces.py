@@ -1,6 +1,6 @@
-"""Faces of the people found: head box, head pose, eyes, mouth and brow, with MediaPipe Face Mesh.
+"""Faces of the people found: head box, head pose, eyes, mouth and brow, with MediaPipe's Face Mesh.
 
-The only module that imports mediapipe. Each person's head region is cut out, enlarged to one size and searched
+The only module that imports mediapipe; its networks run in OpenVINO by default (``models/face_mesh.py``). Each person's head region is cut out, enlarged to one size and searched
 alone, so that back-row faces get the same chance as front-row ones.
 """
 
@@ -12,16 +12,18 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from models.face_mesh import POINTS, FaceMesh
+from models.yolo import Backend
 from pipeline.heads import head_region, square_view
 from pipeline.landmarks import LANDMARKS, face_cues, gaze, head_from_face, head_pose
 
 MOST_WORKERS = 8
-"""Face Mesh graphs at most, 20 MB each; more cores are left to the detector."""
+"""Threads that read faces at most; more cores are left to the detector."""
 
 LEAN_DEG = np.array([0.0, 5.0, 0.0])
 """Added to yaw, pitch, roll of the landmarks: the line from chin to forehead leans forward in a head held upright
@@ -71,35 +73,36 @@ class Faces:
             values[rows] = np.nan
 
 
+class Meshes(Protocol):
+    """Reads landmarks; closed at the end."""
+
+    def read(self, views_rgb: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """As ``models.face_mesh.FaceMesh.read``."""
+        ...
+
+    def close(self) -> None:
+        """Let go of threads."""
+        ...
+
+
 class FaceReader:
     """Reads faces; a context manager because MediaPipe's graphs and their threads must be closed."""
 
-    def __init__(self, settings: FaceSettings) -> None:
+    def __init__(self, settings: FaceSettings, backend: Backend = "auto") -> None:
+        """Load the networks: in OpenVINO, or MediaPipe's own graphs where ``backend`` is ``torch``."""
         self.settings = settings
-        count = settings.workers or min(MOST_WORKERS, os.cpu_count() or 1)
-        with _quiet_native_log():
-            import mediapipe
-
-            self._meshes: list[Any] = []
-            for _ in range(count):
-                mesh = mediapipe.solutions.face_mesh.FaceMesh(
-                    static_image_mode=True,  # each region is another person: nothing to carry over
-                    max_num_faces=1,
-                    refine_landmarks=True,
-                    min_detection_confidence=settings.min_confidence,
-                )
-                mesh.process(np.zeros((settings.input_px, settings.input_px, 3), np.uint8))
-                self._meshes.append(mesh)
-        self._first_face = True
-        self._threads = ThreadPoolExecutor(count, thread_name_prefix="faces")
+        workers = settings.workers or min(MOST_WORKERS, os.cpu_count() or 1)
+        self._meshes: Meshes = (
+            MediaPipeMeshes(settings.min_confidence, settings.input_px, workers)
+            if backend == "torch"
+            else FaceMesh(settings.min_confidence, workers)
+        )
 
     def __enter__(self) -> FaceReader:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._threads.shutdown(cancel_futures=True)
-        for mesh in self._meshes:
-            mesh.close()
+        self._meshes.close()
 
     def read(self, image_bgr: np.ndarray, boxes_xyxy: np.ndarray) -> Faces:
         """Read the face of each person.
@@ -108,17 +111,19 @@ class FaceReader:
             image_bgr: (h, w, 3) uint8.
             boxes_xyxy: (n, 4) px, whole persons or upper bodies.
         """
-        faces = Faces.unseen(len(boxes_xyxy))
-        share = len(self._meshes)
-        # the first face of a graph brings another line of chatter
-        with _quiet_native_log() if self._first_face else contextlib.nullcontext():
-            work = [
-                self._threads.submit(self._read_rows, mesh, range(first, len(boxes_xyxy), share), image_bgr, boxes_xyxy)
-                for first, mesh in enumerate(self._meshes)
-            ]
-            found = [one for part in work for one in part.result()]
-        for row, head, points in found:
-            self._first_face = False
+        faces, px = Faces.unseen(len(boxes_xyxy)), self.settings.input_px
+        regions = np.array([head_region(box) for box in boxes_xyxy]).reshape(-1, 3)
+        asked = np.flatnonzero(regions[:, 2] >= self.settings.min_head_px)
+        views = [square_view(image_bgr, *regions[row], px) for row in asked]
+        if not views:
+            return faces
+        found, landmarks = self._meshes.read(np.stack(views))
+        for row, shares in zip(asked[found], landmarks, strict=True):
+            x, y, side = regions[row]
+            points = shares * side + [x, y, 0]
+            head = head_from_face(points[:LANDMARKS])
+            if head[3] - head[1] < self.settings.min_head_px or not _belongs(head, boxes_xyxy[row]):
+                continue
             faces.head_xyxy[row] = head
             faces.pose_deg[row] = head_pose(points) + LEAN_DEG
             faces.cues[row] = face_cues(points)
@@ -126,24 +131,52 @@ class FaceReader:
         faces.forget(claimed_by_another(faces.head_xyxy, boxes_xyxy))
         return faces
 
-    def _read_rows(
-        self, mesh: Any, rows: range, image_bgr: np.ndarray, boxes_xyxy: np.ndarray
-    ) -> list[tuple[int, np.ndarray, np.ndarray]]:
-        """(row, head box, landmarks) of those of ``rows`` whose face is found and believed; runs in one thread."""
-        side_px = self.settings.input_px
-        found = []
-        for row in rows:
-            x, y, side = head_region(boxes_xyxy[row])
-            if side < self.settings.min_head_px:
-                continue
-            seen = mesh.process(square_view(image_bgr, x, y, side, side_px)).multi_face_landmarks
-            if not seen:
-                continue
-            points = np.array([(p.x, p.y, p.z) for p in seen[0].landmark]) * side + [x, y, 0]
-            head = head_from_face(points[:LANDMARKS])
-            if head[3] - head[1] >= self.settings.min_head_px and _belongs(head, boxes_xyxy[row]):
-                found.append((row, head, points))
-        return found
+
+class MediaPipeMeshes:
+    """MediaPipe's own Face Mesh, one graph for each thread."""
+
+    def __init__(self, min_confidence: float, input_px: int, workers: int) -> None:
+        with _quiet_native_log():
+            import mediapipe
+
+            self._graphs: list[Any] = []
+            for _ in range(workers):
+                graph = mediapipe.solutions.face_mesh.FaceMesh(
+                    static_image_mode=True,  # each region is another person: nothing to carry over
+                    max_num_faces=1,
+                    refine_landmarks=True,
+                    min_detection_confidence=min_confidence,
+                )
+                graph.process(np.zeros((input_px, input_px, 3), np.uint8))
+                self._graphs.append(graph)
+        self._first_face = True
+        self._threads = ThreadPoolExecutor(workers, thread_name_prefix="faces")
+
+    def close(self) -> None:
+        """See ``Meshes``."""
+        self._threads.shutdown(cancel_futures=True)
+        for graph in self._graphs:
+            graph.close()
+
+    def read(self, views_rgb: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """See ``Meshes``."""
+        share = len(self._graphs)
+        # the first face of a graph brings another line of chatter
+        with _quiet_native_log() if self._first_face else contextlib.nullcontext():
+            work = [
+                self._threads.submit(self._read, graph, views_rgb, range(first, len(views_rgb), share))
+                for first, graph in enumerate(self._graphs)
+            ]
+            found = dict(one for part in work for one in part.result())
+        self._first_face &= not found
+        rows = np.array(sorted(found), int)
+        return rows, np.array([found[row] for row in rows]).reshape(-1, POINTS, 3)
+
+    @staticmethod
+    def _read(graph: Any, views_rgb: np.ndarray, rows: range) -> list[tuple[int, np.ndarray]]:
+        """(row, landmarks) of those of ``rows`` that show a face; runs in one thread."""
+        seen = [(row, graph.process(views_rgb[row]).multi_face_landmarks) for row in rows]
+        return [(row, np.array([(p.x, p.y, p.z) for p in faces[0].landmark])) for row, faces in seen if faces]
 
 
 class FaceDetector:

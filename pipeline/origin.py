@@ -101,10 +101,10 @@ def answers_given(opt_outs: Collection[OptOut], withdrawn: Collection[str], abse
 
 @cache
 def code_sha256() -> str:
-    """Hash (hex) of this software's own sources: its version number stays the same between two releases."""
+    """Hash (hex) of this software's own sources and compiled networks: its version stays the same between releases."""
     home, digest = Path(__file__).parents[1], hashlib.sha256()
     for room in ROOMS:
-        for path in sorted((home / room).rglob("*.py")):
+        for path in sorted(path for path in (home / room).rglob("*") if path.suffix in (".py", ".xml", ".bin")):
             digest.update(path.relative_to(home).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()
 

@@ -42,7 +42,7 @@ class PersonReader:
         self._hands = HandReader(hands)
         self._desk = DeskMotion(desk)
         self._objects = ObjectReader(objects, device)
-        self._faces = FaceReader(faces)
+        self._faces = FaceReader(faces, backend)
 
     def __enter__(self) -> PersonReader:
         return self

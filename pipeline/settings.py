@@ -83,7 +83,7 @@ class Settings(BaseModel):
     )
     video_quality: int = Field(23, ge=0, le=51, description="x264 constant rate factor; lower is larger and finer")
     video_preset: Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium"] = Field(
-        "veryfast", description="x264's trade of time for size"
+        "superfast", description="x264's trade of time for size"
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Generator, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 import numpy as np
@@ -21,7 +21,7 @@ from pipeline import appearance
 from pipeline.camera import Camera, View
 from pipeline.camera_path import CameraPath
 from pipeline.detect import Detections, Detector, choose_device
-from pipeline.observations import ObservationBuffer
+from pipeline.observations import ObservationBuffer, Readings
 from pipeline.people import PersonReader
 from pipeline.progress import Progress
 from pipeline.readings import ReadingLog
@@ -60,6 +60,30 @@ class Followed:
 
     pieces: dict[int, list[Tracklet]]
     path: CameraPath
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What is known of an analysed frame before it is known who is who.
+
+    Attributes:
+        frame: the frame.
+        found: its people, with what those do who may be read.
+        looks: (n, d) appearance vectors.
+        view: where the camera looks.
+        allowed: (n,) who may be read.
+        known: what an earlier run read of it.
+    """
+
+    frame: Frame
+    found: Detections
+    looks: np.ndarray
+    view: View
+    allowed: np.ndarray
+    known: Readings | None = None
+
+
+Batch = tuple[list[Frame], list[Detections]]
 
 
 class _Misfit(Exception):
@@ -101,54 +125,61 @@ def _go_through(
     together = settings.detect.frames_at_once(device, info.width, info.height)
     readers = (settings.faces, settings.heads, settings.hands, settings.desk, settings.objects)
 
-    def follow(frame: Frame, found: Detections) -> tuple[View, np.ndarray]:
-        """Where the camera looks, and the (n,) track numbers."""
+    def look(frame: Frame, found: Detections, *, read: bool) -> Sight:
+        """All about a frame that does not hang on who is who."""
         looks = appearance.describe(frame.image, found.boxes_xyxy)
         view = camera.look(frame.image)
         path.add(frame.t, view)
-        return view, followed.follow(frame.t, view, found, looks)
+        to_first = view.to_scene if view.scene == 0 else None
+        allowed = ~heads_in_seats(found.boxes_xyxy, to_first, policy, info.width, info.height)
+        found = detector.read_behaviours(frame.image, found, allowed) if read else found
+        return Sight(frame, found, looks, view, allowed)
+
+    def looked_at(batches: Iterator[Batch], known: Iterator[Readings], left: int) -> Generator[list[Sight], None, None]:
+        for batch, found_in in batches:
+            before = list(islice(known, len(batch))) if left else []
+            if left and len(before) < len(batch):  # pieces end with a batch
+                raise _Misfit
+            left -= len(before)
+            if before:
+                found_in = [one.people for one in before]
+            sights = [look(*one, read=not before) for one in zip(batch, found_in, strict=True)]
+            yield [replace(sight, known=one) for sight, one in zip(sights, before, strict=True)] if before else sights
 
     with (
         PersonReader(*readers, device=device, backend=settings.detect.backend) as people,
         # closed at the end: the reader cannot be while the threads ahead are in it
         closing(prefetch(reader.frames(settings.rate), depth=2 * together)) as frames,
-        # the next students are looked for while these are read
+        # the next students are looked for, and what they do, while these are followed and read
         closing(prefetch(_detected(frames, together, detector, len(log)), depth=1)) as batches,
+        closing(prefetch(looked_at(batches, log.one_by_one(), len(log)), depth=1)) as sights,
         progress.stage("Analyse", info.frames) as advance,
     ):
         watch.lap("start")
-        known, left, last_index = log.one_by_one(), len(log), -1
+        left, last_index = len(log), -1
         if left:
             people.restore(log.state)
-        for batch, found_in in batches:
+        for batch in sights:
             watch.lap("decode" if left else "detect")
-            if left:
-                before = list(islice(known, len(batch)))
-                left -= len(before)
-                if len(before) < len(batch):  # pieces end with a batch
-                    raise _Misfit
-                for frame, one in zip(batch, before, strict=True):
-                    view, tracks = follow(frame, one.people)
-                    if (one.frames[0], one.times[0]) != (frame.index, frame.t) or (tracks != one.tracks).any():
+            for sight in batch:
+                frame, view = sight.frame, sight.view
+                tracks = followed.follow(frame.t, view, sight.found, sight.looks)
+                watch.lap("track")
+                if sight.known is not None:
+                    left -= 1
+                    when = sight.known.frames[0], sight.known.times[0]
+                    if when != (frame.index, frame.t) or (tracks != sight.known.tracks).any():
                         raise _Misfit
                     people.pass_by(frame.image, view)
-                    watch.lap("track")
-            else:
-                for frame, found in zip(batch, found_in, strict=True):
-                    view, tracks = follow(frame, found)
-                    watch.lap("track")
-                    to_first = view.to_scene if view.scene == 0 else None
-                    allowed = ~heads_in_seats(found.boxes_xyxy, to_first, policy, info.width, info.height)
-                    read = detector.read_behaviours(frame.image, found, allowed)
-                    watch.lap("behaviours")
-                    faces, around = people.read(frame.image, found.boxes_xyxy, tracks, allowed, view)
-                    buffer.add(frame.index, frame.t, tracks, read, faces, around)
-                    watch.lap("faces")
-                if log.due(batch[-1].t):
-                    log.save(buffer.take(), people.state())
-                    watch.lap("save")
-            advance(batch[-1].index - last_index)
-            last_index = batch[-1].index
+                    continue
+                faces, around = people.read(frame.image, sight.found.boxes_xyxy, tracks, sight.allowed, view)
+                buffer.add(frame.index, frame.t, tracks, sight.found, faces, around)
+                watch.lap("faces")
+            if batch[-1].known is None and log.due(batch[-1].frame.t):
+                log.save(buffer.take(), people.state())
+                watch.lap("save")
+            advance(batch[-1].frame.index - last_index)
+            last_index = batch[-1].frame.index
         advance(reader.decoded - 1 - last_index)
         if left:
             raise _Misfit
@@ -170,7 +201,7 @@ def never_kept(profile: Profile) -> tuple[str, ...]:
 
 def _detected(
     frames: Iterator[Frame], size: int, detector: Detector, known: int
-) -> Generator[tuple[list[Frame], list[Detections]], None, None]:
+) -> Generator[Batch, None, None]:
     """``size`` frames at a time with the people of each; nobody is looked for in the first ``known`` frames."""
     while batch := list(islice(frames, size)):
         known -= len(batch)

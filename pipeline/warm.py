@@ -6,6 +6,7 @@ Loading takes one core for seconds. At the start nobody else could use the other
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib
 import threading
 from collections.abc import Sequence
@@ -22,6 +23,7 @@ def load_beside(more: Sequence[str] = ()) -> threading.Thread:
         for name in (*LATE, *more):
             with contextlib.suppress(Exception):  # it is said where it is really needed
                 importlib.import_module(name)
+        gc.freeze()  # what is loaded stays, and need not be looked through for garbage again and again
 
     thread = threading.Thread(target=load, name="load beside", daemon=True)
     thread.start()

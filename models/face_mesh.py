@@ -1,0 +1,179 @@
+"""Faces in square pictures, many at once: where there is one, and its 478 landmarks.
+
+The same two networks as in MediaPipe's Face Mesh (``models/training/tflite.py`` makes their forms) and the same steps
+between them, without its graph, which takes one picture at a time. Answers differ from MediaPipe's by rounding.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import cv2
+import numpy as np
+
+from models.exported import SUFFIX, OpenVinoNetwork
+
+POINTS, IRIS = 478, 5
+"""Landmarks of a face, and how many of them are each iris."""
+
+FINDER_PX, MESH_PX = 128, 192
+"""Sides of what the networks see."""
+
+ROI_SIDES = 1.5
+"""Side of the square around a found face that the mesh sees, in longer sides of its box (MediaPipe's graph)."""
+
+SAME_FACE = 0.3
+"""Intersection over union of boxes that are one face and are averaged (MediaPipe's graph)."""
+
+PRESENT = 0.5
+"""How likely the mesh must hold its picture to be a face (MediaPipe's graph)."""
+
+RIGHT_EYE, LEFT_EYE = slice(4, 6), slice(6, 8)
+"""Of what the finder says of an anchor: points in the middle of the student's eyes."""
+
+
+@dataclass(frozen=True)
+class Shipped:
+    """A network's form, and the file in MediaPipe's wheel that it was made of."""
+
+    name: str
+    source: Path
+
+    @property
+    def folder(self) -> Path:
+        """Of the form."""
+        return Path(__file__).parent / "weights" / f"{self.name}{SUFFIX}"
+
+
+FINDER: Final = Shipped("face_finder", Path("modules", "face_detection", "face_detection_short_range.tflite"))
+MESH: Final = Shipped("face_mesh", Path("modules", "face_landmark", "face_landmark_with_attention.tflite"))
+
+
+class FaceMesh:
+    """Both networks; thread-safe."""
+
+    def __init__(self, min_confidence: float, workers: int = 1, *, exact: bool = False) -> None:
+        """Load them.
+
+        Args:
+            min_confidence: of the finder.
+            workers: threads among which pictures are shared.
+            exact: in single precision; else, where the CPU has half precision, landmarks are mostly 0.05 px of 192 off.
+
+        Raises:
+            ModelFileError: a form is not there.
+        """
+        self._min_confidence = min_confidence
+        self._finder = OpenVinoNetwork(FINDER.folder, pictures="RGB", exact=exact, callers=workers)
+        self._mesh = OpenVinoNetwork(MESH.folder, pictures="RGB", exact=exact, callers=workers)
+        self._anchors = anchors()
+        self._workers = workers
+        self._threads = ThreadPoolExecutor(workers, thread_name_prefix="faces")
+
+    def read(self, views_rgb: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The face of each picture.
+
+        Args:
+            views_rgb: (n, s, s, 3) uint8.
+
+        Returns:
+            (k,) which pictures show one, and (k, 478, 3) its landmarks: x, y as shares of the picture, z alike.
+        """
+        shares = np.array_split(np.arange(len(views_rgb)), self._workers)
+        parts = list(self._threads.map(lambda rows: self._read(views_rgb[rows]), shares))
+        found = [rows[shown] for rows, (shown, _) in zip(shares, parts, strict=True)]
+        return np.concatenate(found), np.concatenate([points for _, points in parts])
+
+    def _read(self, views_rgb: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """As ``read``, in one thread."""
+        side = views_rgb.shape[1]
+        if not len(views_rgb):
+            return np.zeros(0, int), np.zeros((0, POINTS, 3))
+        answer = self._finder(np.stack([_scaled(view, FINDER_PX) for view in views_rgb]))
+        found = [self._best(one) for one in answer]
+        rows = np.array([row for row, one in enumerate(found) if one is not None], int)
+        if not len(rows):
+            return rows, np.zeros((0, POINTS, 3))
+        squares = [side * _square(found[row]) for row in rows]  # type: ignore[arg-type]
+        turns = [_turn(found[row]) for row in rows]  # type: ignore[arg-type]
+        maps = [_from_crop(square, turn) for square, turn in zip(squares, turns, strict=True)]
+        crops = [
+            cv2.warpAffine(
+                views_rgb[row],
+                matrix,
+                (MESH_PX, MESH_PX),
+                flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+                borderMode=cv2.BORDER_REPLICATE,
+            )
+            for row, matrix in zip(rows, maps, strict=True)
+        ]
+        said = self._mesh(np.stack(crops)).astype(float)
+        points = said[:, :-1].reshape(-1, POINTS, 3)
+        there = 1 / (1 + np.exp(-said[:, -1])) > PRESENT
+        matrices = np.stack(maps)
+        placed = np.empty_like(points)
+        placed[..., :2] = points[..., :2] @ matrices[:, :, :2].transpose(0, 2, 1) + matrices[:, None, :, 2]
+        placed[..., 2] = points[..., 2] * np.array([square[2] for square in squares])[:, None] / MESH_PX
+        return rows[there], placed[there] / side
+
+    def close(self) -> None:
+        """End the threads."""
+        self._threads.shutdown(cancel_futures=True)
+
+    def _best(self, said: np.ndarray) -> np.ndarray | None:
+        """(16,) the surest face among anchors (896, 17), averaged over all that are the same one; shares."""
+        odds = said[:, 16]
+        sure = np.flatnonzero(odds >= np.log(self._min_confidence / (1 - self._min_confidence)))
+        if not len(sure):
+            return None
+        values = said[sure, :16].astype(float) / FINDER_PX
+        values[:, :2] += self._anchors[sure]
+        values[:, 4:] += np.tile(self._anchors[sure], 6)
+        scores = 1 / (1 + np.exp(-odds[sure].astype(float)))
+        low, high = values[:, :2] - values[:, 2:4] / 2, values[:, :2] + values[:, 2:4] / 2
+        best = int(np.argmax(scores))
+        shared = np.clip(np.minimum(high, high[best]) - np.maximum(low, low[best]), 0, None).prod(axis=1)
+        areas = (high - low).prod(axis=1)
+        same = shared / np.maximum(areas + areas[best] - shared, 1e-12) > SAME_FACE
+        same[best] = True
+        mean: np.ndarray = np.average(values[same], axis=0, weights=scores[same])
+        return mean
+
+
+def anchors() -> np.ndarray:
+    """(896, 2) x, y of the middles of the finder's cells: two for each of 16 × 16, then six for each of 8 × 8."""
+    places = []
+    for cells, each in ((16, 2), (8, 6)):
+        middle = (np.arange(cells) + 0.5) / cells
+        y, x = np.meshgrid(middle, middle, indexing="ij")
+        places.append(np.repeat(np.stack([x.ravel(), y.ravel()], axis=1), each, axis=0))
+    return np.concatenate(places)
+
+
+def _square(face: np.ndarray) -> np.ndarray:
+    """(3,) middle and side of what the mesh sees of a face."""
+    return np.array([face[0], face[1], ROI_SIDES * max(face[2], face[3])])
+
+
+def _turn(face: np.ndarray) -> float:
+    """Radians by which the line of the eyes is turned, clockwise."""
+    across, down = face[LEFT_EYE] - face[RIGHT_EYE]
+    return float(np.arctan2(down, across))
+
+
+def _scaled(view: np.ndarray, px: int) -> np.ndarray:
+    """As MediaPipe scales: corners, not middles of pixels, lie on each other."""
+    share = px / view.shape[0]
+    return cv2.warpAffine(view, np.array([[share, 0, 0], [0, share, 0]]), (px, px), flags=cv2.INTER_LINEAR)
+
+
+def _from_crop(square: np.ndarray, turn: float) -> np.ndarray:
+    """(2, 3) from px of the mesh's picture to px of the view."""
+    x, y, side = square
+    zoom = side / MESH_PX
+    cos, sin = zoom * np.cos(turn), zoom * np.sin(turn)
+    half = MESH_PX / 2
+    return np.array([[cos, -sin, x - half * (cos - sin)], [sin, cos, y - half * (sin + cos)]])
