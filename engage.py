@@ -5,9 +5,10 @@ Heavy imports happen inside the commands, so that ``engage --help`` answers at o
 
 from __future__ import annotations
 
-import gc
+import atexit
 import os
 import shlex
+import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -648,8 +649,22 @@ def main() -> None:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         app()
-    finally:
-        gc.freeze()  # else Python looks through all that torch has loaded before it ends: more than a second
+    except SystemExit as end:
+        if "torch" in sys.modules and isinstance(end.code, int | None):
+            end_at_once(end.code or 0)
+        raise
+
+
+def end_at_once(code: int) -> None:
+    """End the process without taking down what torch has loaded piece by piece, which takes more than a second.
+
+    It also crashes where a thread is still loading it, after a stop. All files are closed by now.
+    """
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from models.behaviour import BehaviourModel, as_input, cut_crops
+from models.behaviour import BehaviourModel, cut_crops
 
 OSNET_FILE = "osnet_x0_25_msmt17.pt"
 OSNET_SIZE = (128, 256)

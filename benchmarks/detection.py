@@ -94,6 +94,7 @@ def main() -> None:
     parser.add_argument("--imgsz", type=int, nargs="+", help="px (default: that of engage run)")
     parser.add_argument("--rival", type=Path, help="weights of one network with behaviour classes, to compare with")
     parser.add_argument("--quick", action="store_true", help=f"at most {QUICK} images per set of the data folder")
+    parser.add_argument("--backend", default="auto", help="torch, openvino; auto: as engage run")
     args = parser.parse_args()
     limit = QUICK if args.quick else None
     common.print_machine()
@@ -102,7 +103,8 @@ def main() -> None:
     sizes = args.imgsz or [shipped.imgsz]
     models = [(shipped.weights, shipped.nested), (shipped.weights, KEEP_NESTED)]
     models += [(str(stock), KEEP_NESTED)] if stock.is_file() else []
-    settings = [DetectSettings(weights=w, nested=n, imgsz=imgsz, behaviour=False) for w, n in models for imgsz in sizes]
+    fixed = {"behaviour": False, "backend": args.backend}
+    settings = [DetectSettings(weights=w, nested=n, imgsz=imgsz, **fixed) for w, n in models for imgsz in sizes]
     detectors: list[Finder] = [UltralyticsDetector(one, "cpu") for one in settings]
     if args.rival is not None:
         detectors += [AnyStudent(DetectSettings(weights=str(args.rival), imgsz=imgsz)) for imgsz in sizes]

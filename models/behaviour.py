@@ -67,7 +67,7 @@ def cut_crops(
         while len(views) <= halvings:  # once for all: means over uneven areas are slow, and half of that is even
             views.append(_halved(views[-1]))
         share = 0.5**halvings
-        crops[index] = _crop(views[halvings], *(share * value for value in ((x1 + x2) / 2, (y1 + y2) / 2, half)), px)
+        crops[index] = _crop(views[halvings], share * (x1 + x2) / 2, share * (y1 + y2) / 2, share * half, px)
     return crops
 
 

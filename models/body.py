@@ -7,7 +7,6 @@ MediaPipe's own search for the person, which costs more than the reading and whi
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from models.errors import ModelFileError
+from models.openvino_core import openvino_core
 
 INPUT_PX = 256
 POINTS = 33
@@ -55,16 +55,17 @@ class BodyModel:
             ModelFileError: the file is not there, or is another network.
         """
         path = path or wheel_file()
-        sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # reports on import, else
+        core = openvino_core()
         import openvino
 
-        core = openvino.Core()
         try:
             model = core.read_model(path)
             landmarks, presence = model.output("Identity"), model.output("Identity_1")
             # the picture of the outline and the heat maps are not wanted: half of the time goes without them
             self._network: Any = core.compile_model(
-                openvino.Model([landmarks, presence], model.get_parameters()), "CPU", {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": 1}
+                openvino.Model([landmarks, presence], model.get_parameters()),
+                "CPU",
+                {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": 1},
             )
         except RuntimeError as error:
             raise ModelFileError(

@@ -142,10 +142,11 @@ def train_export(
         list[Path] | None,
         typer.Option(help="Folder with frames of lectures: bring the detector to 8-bit integers; may be repeated."),
     ] = None,
+    faces: Annotated[bool, typer.Option("--faces", help="Also those of MediaPipe's face networks.")] = False,
 ) -> None:
     """Write the OpenVINO forms of the detector and of the other shipped networks beside them."""
     from models.behaviour import WEIGHTS
-    from models.exported import export_behaviour, export_detector, export_head
+    from models.exported import export_behaviour, export_detector, export_faces, export_head
     from models.head import WEIGHTS as HEAD_WEIGHTS
     from models.registry import find_weights
     from models.training.quantisation import pictures_in
@@ -154,6 +155,8 @@ def train_export(
     typer.echo(f"written to {export_detector(find_weights(detector), imgsz, shown)}")
     typer.echo(f"written to {export_behaviour(find_weights(str(WEIGHTS)))}")
     typer.echo(f"written to {export_head(find_weights(str(HEAD_WEIGHTS)))}")
+    for folder in export_faces() if faces else []:
+        typer.echo(f"written to {folder}")
 
 
 def info(

@@ -16,6 +16,7 @@ import numpy as np
 import yaml
 
 from models.errors import ModelFileError
+from models.openvino_core import openvino_core
 from models.registry import WeightsFile
 from models.yolo import keep_quiet
 
@@ -81,7 +82,7 @@ def _to_eight_bits(file: Path, pictures: Sequence[Path], imgsz: int, stride: int
     from models.training.quantisation import in_eight_bits
 
     beside = file.with_name("eight.xml")
-    smaller = in_eight_bits(openvino.Core().read_model(file), pictures, imgsz, stride)
+    smaller = in_eight_bits(openvino_core().read_model(file), pictures, imgsz, stride)
     openvino.save_model(smaller, beside, compress_to_fp16=True)
     del smaller
     for ending in (".xml", ".bin"):
@@ -177,16 +178,13 @@ class OpenVinoNetwork:
         Raises:
             ModelFileError: the folder holds no OpenVINO model.
         """
-        keep_quiet()
-        import openvino
-
         hints: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"}
         if callers is not None:
             hints = {"NUM_STREAMS": callers, "INFERENCE_NUM_THREADS": callers}
         if exact:
             hints["INFERENCE_PRECISION_HINT"] = "f32"
         try:
-            core = openvino.Core()
+            core = openvino_core()
             model = core.read_model(next(folder.glob("*.xml")))
             if pictures:
                 model = _of_pictures(model, pictures)

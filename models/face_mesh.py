@@ -97,8 +97,8 @@ class FaceMesh:
         rows = np.array([row for row, one in enumerate(found) if one is not None], int)
         if not len(rows):
             return rows, np.zeros((0, POINTS, 3))
-        squares = [side * _square(found[row]) for row in rows]  # type: ignore[arg-type]
-        turns = [_turn(found[row]) for row in rows]  # type: ignore[arg-type]
+        squares = [side * _square(found[row]) for row in rows]
+        turns = [_turn(found[row]) for row in rows]
         maps = [_from_crop(square, turn) for square, turn in zip(squares, turns, strict=True)]
         crops = [
             cv2.warpAffine(

@@ -1,17 +1,19 @@
 """Run the OpenVINO form of a YOLO detector, from the recording's own pictures to boxes.
 
-Ultralytics' predictor prepares pictures in floating point, in one thread, and loads the network twice; that costs a fifth
-of the network's own time and a second at the start. Here colours, scale and layout belong to the compiled network.
-Letterbox, suppression and the way back into the picture are Ultralytics' own functions.
+Ultralytics' predictor prepares pictures in floating point, in one thread, and loads the network twice; that costs
+a fifth of the network's own time and a second at the start. Here colours, scale and layout belong to the compiled
+network. Letterbox, suppression and the way back into the picture are Ultralytics' own functions.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from models.errors import ModelFileError
 from models.exported import OpenVinoNetwork, form_metadata
 from models.yolo import keep_quiet
 
@@ -30,6 +32,8 @@ class OpenVinoYolo:
         """
         self._network = OpenVinoNetwork(folder, pictures="BGR", callers=None)
         metadata = form_metadata(folder)
+        if not isinstance(metadata.get("names"), dict) or "stride" not in metadata:
+            raise ModelFileError(f"{folder.name}: is not an OpenVINO model of a detector; install the software again")
         self.names: dict[int, str] = {int(number): str(name) for number, name in metadata["names"].items()}
         self._stride = int(metadata["stride"])
 
@@ -65,10 +69,12 @@ class OpenVinoYolo:
         from ultralytics.utils.ops import scale_boxes
 
         letterbox = LetterBox((imgsz, imgsz), auto=True, stride=self._stride)
-        filled = np.stack([letterbox(image=image) for image in images])
+        filled = np.stack([np.asarray(letterbox(image=image)) for image in images])
         answer = torch.from_numpy(self._network(filled))
-        nms = {"classes": list(classes), "agnostic": agnostic_nms, "max_det": max_det, "nc": len(self.names)}
+        nms: dict[str, Any] = {"classes": list(classes), "agnostic": agnostic_nms}
+        nms |= {"max_det": max_det, "nc": len(self.names)}
         found = [one.numpy() for one in non_max_suppression(answer, conf, iou, **nms)]
+        height, width = images[0].shape[:2]
         for boxes in found:
-            scale_boxes(filled.shape[1:3], boxes[:, :4], images[0].shape)
+            scale_boxes((filled.shape[1], filled.shape[2]), boxes[:, :4], (height, width))
         return found

@@ -16,7 +16,7 @@ from pipeline.cues import add_motion, seconds
 from pipeline.detect import Detector
 from pipeline.errors import VideoError
 from pipeline.head_count import too_few, with_head_count
-from pipeline.heads import complete_head_boxes
+from pipeline.heads import complete_head_boxes, usual_place
 from pipeline.hiding import covers_of, doubts, empty_seats, mostly_in_seats, rows_to_cover, split_opted_out
 from pipeline.identity import (
     camera_warnings,
@@ -152,7 +152,8 @@ def conclude(
     )
     hidden, student_of = split_opted_out(rows, sitting, policy, path)
     to_cover, glimpses = rows_to_cover(rows, hidden, sitting | teaching, everybody, policy)
-    covers = covers_of(to_cover, people.parts(), settings, glimpses)
+    class_place = usual_place(rows[rows["track"].isin(list(student_of))])
+    covers = covers_of(to_cover, people.parts(), settings, glimpses, class_place)
     del to_cover
     staff_boxes = _boxes_of(rows[~hidden], teaching)
     observations = of_students(in_room[~hidden], people.parts(student_of))

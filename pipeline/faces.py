@@ -1,7 +1,8 @@
 """Faces of the people found: head box, head pose, eyes, mouth and brow, with MediaPipe's Face Mesh.
 
-The only module that imports mediapipe; its networks run in OpenVINO by default (``models/face_mesh.py``). Each person's head region is cut out, enlarged to one size and searched
-alone, so that back-row faces get the same chance as front-row ones.
+The only module that imports mediapipe; its networks run in OpenVINO by default (``models/face_mesh.py``). Each person's
+head region is cut out, enlarged to one size and searched alone, so that back-row faces get the same chance as front-row
+ones.
 """
 
 from __future__ import annotations
@@ -114,7 +115,7 @@ class FaceReader:
         faces, px = Faces.unseen(len(boxes_xyxy)), self.settings.input_px
         regions = np.array([head_region(box) for box in boxes_xyxy]).reshape(-1, 3)
         asked = np.flatnonzero(regions[:, 2] >= self.settings.min_head_px)
-        views = [square_view(image_bgr, *regions[row], px) for row in asked]
+        views = [square_view(image_bgr, x, y, side, px) for x, y, side in regions[asked].tolist()]
         if not views:
             return faces
         found, landmarks = self._meshes.read(np.stack(views))

@@ -227,11 +227,23 @@ def head_region(box_xyxy: np.ndarray) -> tuple[float, float, float]:
     return (x1 + x2 - side) / 2, y1 - HEADROOM * side, side
 
 
-def complete_head_boxes(observations: pd.DataFrame) -> pd.DataFrame:
+def usual_place(people: pd.DataFrame) -> np.ndarray | None:
+    """(4,) median place of these people's heads in their body boxes (``share_of_box``); ``None`` where few were seen.
+
+    Args:
+        people: rows with the body box and the head box (NaN where not seen).
+    """
+    place = share_of_box(people[list(HEAD_BOX)].to_numpy(float), people[list(BOX)].to_numpy(float))
+    place = place[~np.isnan(place).any(axis=1)]
+    return np.median(place, axis=0) if len(place) >= ENOUGH_FACES else None
+
+
+def complete_head_boxes(observations: pd.DataFrame, class_place: np.ndarray | None = None) -> pd.DataFrame:
     """Fill the head box where no head was seen: by the student's own median place, else the class's, else ``PRIOR``.
 
     Args:
         observations: rows with ``student``, the body box and the head box (NaN where not seen).
+        class_place: ``usual_place`` of the class, where the rows are of some of it only.
 
     Returns:
         a copy without NaN in the head box wherever there is a body box.
@@ -240,7 +252,10 @@ def complete_head_boxes(observations: pd.DataFrame) -> pd.DataFrame:
     boxes, heads = table[list(BOX)].to_numpy(float), table[list(HEAD_BOX)].to_numpy(float)
     place = pd.DataFrame(share_of_box(heads, boxes), index=table.index)
     seen = place.notna().all(axis=1)
-    class_place = place[seen].median().to_numpy() if seen.sum() >= ENOUGH_FACES else np.array(PRIOR)
+    if class_place is None:
+        class_place = usual_place(table)
+    if class_place is None:
+        class_place = np.array(PRIOR)
     own = place[seen].groupby(table.loc[seen, "student"])
     own_place = own.median()[own.size() >= ENOUGH_FACES]
     wanted = own_place.reindex(table["student"]).to_numpy(float)

@@ -85,16 +85,21 @@ def rows_to_cover(
 
 
 def covers_of(
-    people: pd.DataFrame, student_of: dict[int, int], settings: Settings, glimpses: Collection[int] = ()
+    people: pd.DataFrame,
+    student_of: dict[int, int],
+    settings: Settings,
+    glimpses: Collection[int] = (),
+    class_place: np.ndarray | None = None,
 ) -> pd.DataFrame:
     """Regions to cover of these rows of tracks, one key per person.
 
     Tracks of one student share a key, so that the cover also bridges the gaps between them; a track that is no
-    student's has a key of its own. The covers of ``glimpses`` (track numbers) are held for a moment only.
+    student's has a key of its own. The covers of ``glimpses`` (track numbers) are held for a moment only. Heads that
+    were not read, as of those who said no, are where those of the class are (``pipeline.heads.usual_place``).
     """
     owner = people["track"].map(student_of).fillna(-people["track"])
     key = pd.Series(pd.factorize(owner)[0], index=people.index)
     brief = set(key[people["track"].isin(list(glimpses))])
-    covers = regions_to_cover(complete_head_boxes(people.assign(student=key)), settings.cover)
+    covers = regions_to_cover(complete_head_boxes(people.assign(student=key), class_place), settings.cover)
     hold = min(GLIMPSE_HOLD_S, settings.cover.hold_s)
     return covers.assign(hold_s=np.where(covers["student"].isin(brief), hold, settings.cover.hold_s))

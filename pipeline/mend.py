@@ -1,26 +1,25 @@
 """Write only those stretches of an annotated video anew in which something changes; what lies between is copied.
 
-A stretch goes from one keyframe to another. The encoder makes no frame that refers to one beyond a keyframe, so that the
-packets of old and new stretches can follow each other.
+A stretch goes from one keyframe to another. The encoder makes no frame that refers to one beyond a keyframe, so that
+the packets of old and new stretches can follow each other.
 """
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
-import av
 from av.container import InputContainer, OutputContainer
 from av.packet import Packet
 from av.stream import Stream
 
 from pipeline.decode import open_file
-from pipeline.encode import VideoWriter, plain_errors
+from pipeline.encode import VideoWriter, new_file, plain_errors
 from pipeline.video import SAME_S, Frame, Spans, VideoInfo
 
 NAME: Final = "mended.mp4"
@@ -87,9 +86,7 @@ def to_mend(video: Path, changes: Callable[[float, float], bool]) -> Spans | Non
     return spans
 
 
-def mend(
-    video: Path, spans: Spans, info: VideoInfo, frames: Iterable[Frame], *, crf: int, preset: str
-) -> bool:
+def mend(video: Path, spans: Spans, info: VideoInfo, frames: Iterable[Frame], *, crf: int, preset: str) -> bool:
     """Replace the stretches ``spans`` of a video by new ones; False, and nothing is changed, where they do not fit it.
 
     Args:
@@ -106,14 +103,11 @@ def mend(
     with tempfile.TemporaryDirectory(dir=video.parent, prefix=".mend-") as place:
         out = Path(place) / NAME
         pieces = _Pieces(Path(place) / "piece.mp4", info, iter(frames), crf, preset)
-        with plain_errors(out), open_file(video) as old, av.open(str(out.absolute()), "w", **AS_WRITTEN) as new:
+        with plain_errors(out), open_file(video) as old, new_file(out) as new:
             if not _spliced(old, new, spans, pieces):
                 return False
         out.replace(video)
     return True
-
-
-AS_WRITTEN: Final = {"format": "mp4", "options": {"movflags": "+faststart"}}
 
 
 class _Pieces:
@@ -149,8 +143,10 @@ def _spliced(old: InputContainer, new: OutputContainer, spans: Spans, pieces: _P
             continue
         if packet.stream.index == picture.index and left and _time(packet) >= left[0][0] - SAME_S:
             if _time(packet) < left[0][1] - SAME_S:
-                if packet.is_keyframe and abs(_time(packet) - left[0][0]) < SAME_S and not _put(
-                    new, kept[picture.index], picture, *pieces.write(left[0][1])
+                if (
+                    packet.is_keyframe
+                    and abs(_time(packet) - left[0][0]) < SAME_S
+                    and not _put(new, kept[picture.index], picture, *pieces.write(left[0][1]))
                 ):
                     return False
                 continue

@@ -52,7 +52,7 @@ Write = Callable[[Patches, Patches | None], Spans | None]
 What is given back are the stretches that were written, ``None`` where that is all of it."""
 
 Check = Callable[[Tell, Spans | None], Audit]
-"""Looks at the video written last, all of it or what lies in some stretches, and tells of all it finds, doubtful or not."""
+"""Looks at the video written last, all of it or some stretches, and tells of all it finds, doubtful or not."""
 
 
 def write_until_clean(write: Write, check: Check) -> Audit:
@@ -64,16 +64,18 @@ def write_until_clean(write: Write, check: Check) -> Audit:
     Returns:
         the last check, with how many places were patched.
     """
-    write(Patches(), None)
     found: list[tuple[float, np.ndarray]] = []
-    whole = checked = check(lambda t, boxes_xyxy: found.append((t, boxes_xyxy)), None)
-    patches, new = Patches(), list(found)
+
+    def tell(t: float, boxes_xyxy: np.ndarray) -> None:
+        found.append((t, boxes_xyxy))
+
+    patches, covered = Patches(), 0
+    write(patches, None)
+    whole = checked = check(tell, None)
     for again in range(ROUNDS):
-        if not (checked.leak_count if again else len(Patches(new))):
+        new = Patches(found[covered:])
+        if not (checked.leak_count if again else len(new)):
             break
-        patches = Patches(found)
-        written = write(patches, Patches(new))
-        new = []
-        checked = check(lambda t, boxes_xyxy: new.append((t, boxes_xyxy)), written)
-        found += new
+        patches, covered = Patches(found), len(found)
+        checked = check(tell, write(patches, new))
     return checked.model_copy(update={"patched": len(patches), "frames": whole.frames})

@@ -199,9 +199,7 @@ def never_kept(profile: Profile) -> tuple[str, ...]:
     return INNER_READINGS if profile is Profile.OBSERVABLE else ()
 
 
-def _detected(
-    frames: Iterator[Frame], size: int, detector: Detector, known: int
-) -> Generator[Batch, None, None]:
+def _detected(frames: Iterator[Frame], size: int, detector: Detector, known: int) -> Generator[Batch, None, None]:
     """``size`` frames at a time with the people of each; nobody is looked for in the first ``known`` frames."""
     while batch := list(islice(frames, size)):
         known -= len(batch)

@@ -1,12 +1,11 @@
 """Libraries that an analysis needs late, loaded while it waits for its networks.
 
-Loading takes one core for seconds. At the start nobody else could use the other ones; beside the networks that costs half.
+Loading takes one core for seconds. At the start nobody could use the others; beside the networks that costs half.
 """
 
 from __future__ import annotations
 
 import contextlib
-import gc
 import importlib
 import threading
 from collections.abc import Sequence
@@ -23,7 +22,6 @@ def load_beside(more: Sequence[str] = ()) -> threading.Thread:
         for name in (*LATE, *more):
             with contextlib.suppress(Exception):  # it is said where it is really needed
                 importlib.import_module(name)
-        gc.freeze()  # what is loaded stays, and need not be looked through for garbage again and again
 
     thread = threading.Thread(target=load, name="load beside", daemon=True)
     thread.start()

@@ -15,8 +15,8 @@ from collections.abc import Callable, Iterator
 from datetime import date
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import pymupdf
 import pytest
 from click.testing import Result
@@ -26,10 +26,11 @@ from test_engage import TwoStudents
 from typer.testing import CliRunner
 
 import engage
+import pipeline.analyse
 import pipeline.detect
 from consent.policy import Purpose, Zone
 from consent.registry import Registry
-from pipeline.detect import Detections
+from pipeline.analyse import Analysis
 from pipeline.session import Session
 from pipeline.store import open_session
 
@@ -301,12 +302,14 @@ def test_a_run_notes_its_session_and_the_withdrawal_finds_it(home, monkeypatch):
 
 
 def test_who_withdraws_while_a_lecture_is_analysed_is_not_forgotten(home, monkeypatch):
-    class Meanwhile(TwoStudents):
-        def read_behaviours(self, image_bgr: np.ndarray, found: Detections, allowed: np.ndarray) -> Detections:
-            assert withdraw().exit_code == 0  # finds no session yet
-            return super().read_behaviours(image_bgr, found, allowed)
+    conclude = pipeline.analyse.conclude
 
-    monkeypatch.setattr(pipeline.detect, "UltralyticsDetector", Meanwhile)
+    def meanwhile(*given: Any, **more: Any) -> Analysis:
+        assert withdraw().exit_code == 0  # finds no session yet
+        return conclude(*given, **more)
+
+    monkeypatch.setattr(pipeline.detect, "UltralyticsDetector", TwoStudents)
+    monkeypatch.setattr(pipeline.analyse, "conclude", meanwhile)
     clip = make_clip(home / "lecture.mp4", range(5), Fraction(1, 10), rate=10, size=(160, 120))
     result = CliRunner().invoke(engage.app, ["run", str(clip), "--out", str(home / "far away"), "--course", COURSE])
     assert f"{STUDENT} withdrew while this lecture was analysed" in result.stderr

@@ -133,6 +133,15 @@ def test_frames_that_are_missing_ask_for_a_review(tmp_path):
     assert "3 of 4 frames" in result.sentence()
 
 
+def test_only_some_stretches_are_looked_at_but_all_frames_are_counted(plain):
+    whole = check(plain, EVERYONE, expected_frames=SHORT)
+    part = check(plain, EVERYONE, expected_frames=SHORT, within=[(0.2, 0.4)])
+    assert (part.frames, part.problems) == (2, [])
+    assert part.leaks == [leak for leak in whole.leaks if leak.frame in (2, 3)]
+    assert check(plain, EVERYONE, expected_frames=SHORT, within=[]).leak_count == 0
+    assert check(plain, EVERYONE, expected_frames=SHORT + 1, within=[]).result is AuditResult.NEEDS_REVIEW
+
+
 # laws
 
 

@@ -373,7 +373,7 @@ def detector_of(
 ) -> UltralyticsDetector:
     patch.setattr("pipeline.detect.load_yolo", lambda *_: model)
     patch.setattr("models.behaviour.BehaviourModel", reader or FakeReader())
-    return UltralyticsDetector(DetectSettings(**settings), "cpu")
+    return UltralyticsDetector(DetectSettings(**{"backend": "torch"} | settings), "cpu")
 
 
 def group_model(*seen: tuple[int, float, Sequence[float]]) -> FakeModel:

@@ -50,9 +50,7 @@ def levels(path: Path) -> list[float]:
 
 def packets(path: Path) -> list[tuple[int, int, int, bytes]]:
     with av.open(str(path)) as container:
-        return [
-            (one.pts, one.dts, one.duration, bytes(one)) for one in container.demux(video=0) if one.dts is not None
-        ]
+        return [(one.pts, one.dts, one.duration, bytes(one)) for one in container.demux(video=0) if one.dts is not None]
 
 
 def test_a_video_of_one_frame_is_written_whole(tmp_path):

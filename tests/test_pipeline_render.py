@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from itertools import combinations
 from pathlib import Path
@@ -15,6 +16,7 @@ from models.states import PALETTE, UNSEEN, Profile, State
 from pipeline.analyse import Analysis
 from pipeline.anonymise import regions_to_cover
 from pipeline.labels import Tags, from_hex, put_text, text_mask
+from pipeline.patches import HOLD_S, Patches
 from pipeline.progress import Silent
 from pipeline.render import Annotator, Scale, render
 from pipeline.session import BOX, EVENT_COLUMNS, HEAD_BOX
@@ -295,3 +297,40 @@ def test_staff_is_a_plain_box_with_the_word():
     assert [mark.label for mark in marks][1:] == ["staff"]
     assert marks[1].box == (400, 100, 460, 300)
     assert len(annotator.marks(1.6, Scale.of(640, 360))) == 1  # gone by then
+
+
+# a second rendering of some seconds
+
+
+def grey_clip(path: Path, seconds: int = 6) -> Path:
+    return make_clip(path, range(10 * seconds), Fraction(1, 10), rate=10, size=(320, 240))
+
+
+def rendered(tmp_path: Path, found: list[tuple[float, np.ndarray]]) -> tuple[Path, object]:
+    """The video of six seconds, and what was written anew for these findings."""
+    video, out = grey_clip(tmp_path / "lecture.mp4"), tmp_path / "annotated.mp4"
+    with VideoReader(video) as reader:
+        analysis = replace(classroom(["attentive"], (320, 240), seconds=6), info=reader.info, frames=60)
+    drawn = video, out, analysis, pd.Series(0.5, index=range(6)), Settings(), Silent()
+    pipeline.render.render(*drawn, Patches())
+    return out, pipeline.render.render_anew(*drawn, Patches(found), Patches(found))
+
+
+def test_only_the_seconds_around_a_finding_are_rendered_again(tmp_path):
+    box = np.array([[200.0, 100, 220, 120]])
+    out, spans = rendered(tmp_path, [(3.0, box)])
+    assert spans == [(pytest.approx(1.9, abs=0.2), pytest.approx(3.9, abs=0.2))]
+    fill = np.array(Settings().cover.colour)
+    with VideoReader(out) as reader:
+        frames = list(reader.frames())
+    assert len(frames) == 60
+    covered = [bool(np.abs(frame.image[110, 210].astype(int) - fill).max() < 12) for frame in frames]
+    assert [frame.index for frame, is_covered in zip(frames, covered, strict=True) if is_covered] == [
+        frame.index for frame in frames if abs(frame.t - 3.0) <= HOLD_S + 1e-6
+    ]
+
+
+def test_findings_everywhere_are_for_a_whole_rendering(tmp_path):
+    box = np.array([[200.0, 100, 220, 120]])
+    _, spans = rendered(tmp_path, [(float(t), box) for t in range(6)])
+    assert spans is None

@@ -73,7 +73,7 @@ class Wanderers:
 class Remembering:
     """In place of the readers of people: all that it tells depends on all that it has seen."""
 
-    def __init__(self, *_: object, device: str) -> None:
+    def __init__(self, *_: object, device: str, backend: str) -> None:
         self._seen: dict[int, int] = {}
         self._turn, self._before = 0, np.nan
 

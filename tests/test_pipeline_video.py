@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from pipeline.errors import VideoError
 from pipeline.timing import Clock, Sampler
-from pipeline.video import VideoReader, prefetch
+from pipeline.video import VideoReader, lies_in, prefetch
 
 NTSC_FILM, NTSC = Fraction(24000, 1001), Fraction(30000, 1001)
 B_FRAMES = {"bf": "3", "x264-params": "b-adapt=0"}
@@ -278,6 +278,46 @@ def test_every_third_frame_whatever_the_timestamps_resolution(tmp_path, ending):
 
 
 # pictures
+
+
+SPANS = st.lists(st.floats(0, 10), max_size=6, unique=True).map(
+    lambda ends: list(zip(sorted(ends)[::2], sorted(ends)[1::2], strict=False))
+)
+
+
+@given(SPANS, st.floats(-1, 11))
+def test_a_time_lies_in_one_of_the_spans_or_in_none(spans, t):
+    near = any(abs(t - end) < 2e-6 for span in spans for end in span)
+    assert near or lies_in(t, spans) == any(start <= t < end for start, end in spans)
+
+
+@pytest.mark.parametrize(
+    ("within", "expected"),
+    [
+        ([], []),
+        ([(0.0, 0.1)], [0]),
+        ([(0.1, 0.3), (0.7, 9.0)], [1, 2, 7, 8, 9]),
+        ([(5.0, 6.0)], []),
+        (None, list(range(10))),
+    ],
+)
+def test_only_frames_of_some_stretches(tmp_path, within, expected):
+    reader = VideoReader(cfr(tmp_path / "a.mp4", Fraction(10), 10))
+    assert [frame.index for frame in reader.frames(within=within)] == expected
+    assert reader.decoded == 10  # all are counted
+    assert reader.duration == pytest.approx(1.0)
+
+
+def test_decoding_ends_where_nothing_more_is_wanted(tmp_path):
+    reader = VideoReader(cfr(tmp_path / "a.mp4", Fraction(10), 10))
+    assert [frame.index for frame in reader.frames(within=[(0.1, 0.3)], until=0.3)] == [1, 2]
+    assert reader.decoded == 3
+
+
+def test_stretches_and_a_rate_together_take_frames_that_the_rate_alone_takes(tmp_path):
+    reader = VideoReader(cfr(tmp_path / "a.mp4", Fraction(10), 20))
+    alone = [frame.index for frame in reader.frames(5.0)]
+    assert [frame.index for frame in reader.frames(5.0, within=[(0.55, 1.5)])] == [i for i in alone if 6 <= i < 15]
 
 
 @pytest.mark.parametrize(

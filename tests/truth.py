@@ -6,11 +6,13 @@ import gzip
 import json
 from collections.abc import Iterator
 from functools import cache
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
 from pipeline.detect import Detections
+from pipeline.video import VideoReader
 
 DEMO = Path(__file__).parents[1] / "demo"
 FPS, FRAMES, PEOPLE = 10, 400, 12
@@ -26,6 +28,12 @@ HEADS = 3.0
 def _frames() -> list[dict]:
     with gzip.open(DEMO / "classroom_truth.jsonl.gz", "rt", encoding="utf-8") as lines:
         return [record for record in map(json.loads, lines) if record["type"] == "frame"]
+
+
+def picture(frame: int) -> np.ndarray:
+    """(720, 1280, 3) uint8 BGR of one frame."""
+    with VideoReader(DEMO / "classroom.mp4") as reader:
+        return next(islice(reader.frames(), frame, None)).image
 
 
 def visible(frame: int) -> tuple[np.ndarray, np.ndarray]:

@@ -31,7 +31,9 @@ def pictures_in(folders: Sequence[Path]) -> list[Path]:
     found = sorted(path for folder in folders for path in folder.rglob("*") if path.suffix.lower() in ENDINGS)
     if len(found) < FEWEST:
         names = ", ".join(str(folder) for folder in folders)
-        raise TrainingDataError(f"{names}: {len(found)} pictures; give folders with at least {FEWEST} frames of lectures")
+        raise TrainingDataError(
+            f"{names}: {len(found)} pictures; give folders with at least {FEWEST} frames of lectures"
+        )
     chosen = np.linspace(0, len(found) - 1, min(len(found), MOST)).round().astype(int)
     return [found[index] for index in chosen]
 
@@ -64,7 +66,8 @@ def in_eight_bits(model: Any, pictures: Sequence[Path], imgsz: int, stride: int)
         image = cv2.imread(str(path))
         if image is None:
             raise TrainingDataError(f"{path}: is no picture that can be read; take it out of the folder")
-        return np.ascontiguousarray(letterbox(image=image)[..., ::-1].transpose(2, 0, 1)[None], np.float32) / 255
+        rgb = np.asarray(letterbox(image=image))[..., ::-1]
+        return np.ascontiguousarray(rgb.transpose(2, 0, 1)[None], np.float32) / 255
 
     names = [operation.get_friendly_name() for operation in model.get_ordered_ops()]
     sigmoids = [op.get_friendly_name() for op in model.get_ordered_ops() if op.get_type_name() == "Sigmoid"]

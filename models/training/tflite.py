@@ -1,4 +1,4 @@
-"""MediaPipe's face networks as networks of torch, from the files in its wheel, so that OpenVINO can run them in batches.
+"""MediaPipe's face networks as networks of torch, from the files in its wheel, so that OpenVINO can run them.
 
 OpenVINO reads TensorFlow Lite itself, but not the three operations with which the attention mesh looks at eyes and lips
 again (Grishchenko et al. 2020, "Attention Mesh", arXiv 2006.10962). They are written here as MediaPipe defines them.
@@ -23,7 +23,7 @@ SAME: Final = 0
 
 
 class TfliteNetwork(nn.Module):
-    """A network of one picture (b, 3, h, w); its outputs are in the file's order, each (b, …) as the file lays it out."""
+    """A network of pictures (b, 3, h, w); its outputs are in the file's order, each (b, …) as the file lays it out."""
 
     def __init__(self, path: Path) -> None:
         """Read the file.

@@ -1,0 +1,40 @@
+"""The one OpenVINO of a process: made once, and signals survive networks that are gone."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def test_it_is_always_the_same() -> None:
+    from models.openvino_core import openvino_core
+
+    assert openvino_core() is openvino_core()
+
+
+def test_a_signal_is_heard_after_networks_have_come_and_gone() -> None:
+    """Each OpenVINO puts the stack for signals back that was there before it, whether or not that one still is."""
+    code = """
+import gc, os, signal
+from models.body import BodyModel
+from models.face_mesh import FaceMesh
+from models.head import HeadModel
+
+kept = FaceMesh(0.5), HeadModel()
+for _ in range(3):
+    gone = [FaceMesh(0.5), BodyModel(), HeadModel()]
+    kept = gone[:1], kept[0]
+    del gone
+    gc.collect()
+try:
+    os.kill(os.getpid(), signal.SIGINT)
+    signal.pause()
+except KeyboardInterrupt:
+    print("heard", flush=True)
+os._exit(0)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=120)
+    assert (done.stdout, done.returncode) == ("heard\n", 0), done.stderr
