@@ -33,7 +33,7 @@ LIBRARIES = ("av", "mediapipe", "openvino", "torchvision", "ultralytics", "deep_
 LIBRARIES += ("pipeline.walk", "reports.report")
 """Imported once, before any run is forked."""
 
-READ_STAGES = ("detect", "behaviours", "faces")
+READ_STAGES = ("detect", "faces")
 """What a run that goes on need not do again."""
 
 

@@ -49,6 +49,18 @@ def test_nobody_to_cover_gives_no_region() -> None:
     assert covers_of(rows((1, 0.0, 100.0)).iloc[:0], {}, Settings()).empty
 
 
+def test_heads_that_were_not_read_are_covered_where_those_of_the_class_are() -> None:
+    strangers = rows(*((7, float(t), 600.0) for t in range(6)))
+    strangers[list(HEAD_BOX)] = (500.0, 100.0, 800.0, 160.0)  # thrice as wide as the body
+    said_no = rows((1, 0.0, 100.0))
+    place = np.array([-0.25, 0.25, 0.0, 0.25])
+    both = pd.concat([strangers, said_no], ignore_index=True)
+    (mine,) = covers_of(both, {1: 1}, Settings(), class_place=place).query("x1 < 300")[list(BOX)].to_numpy()
+    assert (mine[0], mine[2]) == (100.0, 200.0)  # as wide as the body
+    (before,) = covers_of(both, {1: 1}, Settings()).query("x1 < 300")[list(BOX)].to_numpy()
+    assert before[0] < 50
+
+
 def test_a_cover_bridges_the_gap_between_two_tracks_of_one_student() -> None:
     apart = rows((1, 0.0, 100.0), (1, 1.0, 100.0), (2, 7.0, 100.0), (2, 8.0, 100.0))
     assert covered(apart, {1: 1, 2: 1}, 4.0) == 1

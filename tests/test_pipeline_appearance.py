@@ -35,6 +35,15 @@ def likeness(one: np.ndarray, other: np.ndarray) -> float:
     return float(describe(one, WHOLE)[0] @ describe(other, WHOLE)[0])
 
 
+def test_a_large_picture_looks_like_a_small_one_of_the_same():
+    rng = np.random.default_rng(0)
+    small = rng.integers(0, 256, (60, 40, 3), np.uint8)
+    large = small.repeat(12, axis=0).repeat(12, axis=1)
+    vectors = describe(large, 12 * WHOLE)[0], describe(small, WHOLE)[0]
+    assert vectors[0] @ vectors[1] > 0.99
+    assert vectors[0] @ describe(rng.integers(0, 80, large.shape, np.uint8), 12 * WHOLE)[0] < 0.9
+
+
 # degenerate boxes
 
 

@@ -18,6 +18,7 @@ from pipeline.heads import (
     from_share,
     head_region,
     share_of_box,
+    usual_place,
 )
 from pipeline.session import BOX, HEAD_BOX
 
@@ -54,6 +55,21 @@ def test_a_student_never_seen_is_filled_from_the_class() -> None:
     unseen = rows([None], student=2, body=(300.0, 50.0, 400.0, 250.0))
     filled = complete_head_boxes(pd.concat([seen, unseen], ignore_index=True))
     np.testing.assert_allclose(filled.iloc[-1][list(HEAD_BOX)].astype(float), (330.0, 60.0, 370.0, 110.0))
+
+
+def test_of_few_heads_no_usual_place_is_made() -> None:
+    own = (130.0, 60.0, 170.0, 110.0)
+    assert usual_place(rows([])) is None
+    assert usual_place(rows([own] * (ENOUGH_FACES - 1) + [None])) is None
+    np.testing.assert_allclose(usual_place(rows([own] * ENOUGH_FACES + [None])), (-0.2, 0.2, 0.05, 0.3))
+
+
+def test_a_place_of_the_class_that_is_given_outweighs_that_of_these_rows() -> None:
+    wide = rows([(0.0, 60.0, 400.0, 110.0)] * ENOUGH_FACES, student=1)  # a few passers-by
+    unseen = rows([None], student=2)
+    filled = complete_head_boxes(pd.concat([wide, unseen], ignore_index=True), np.array([-0.2, 0.2, 0.05, 0.3]))
+    np.testing.assert_allclose(filled.iloc[-1][list(HEAD_BOX)].astype(float), (130.0, 60.0, 170.0, 110.0))
+    np.testing.assert_allclose(filled.iloc[0][list(HEAD_BOX)].astype(float), (0.0, 60.0, 400.0, 110.0))
 
 
 def test_seen_heads_are_never_changed() -> None:
