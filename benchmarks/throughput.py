@@ -100,6 +100,8 @@ def measure(child: str, clip: Path, weights: Path, imgsz: int) -> dict[str, Any]
     """
     with tempfile.TemporaryDirectory() as folder:
         settings = {"YOLO_AUTOINSTALL": "false", "ENGAGE_DATABASE_URL": f"sqlite:///{folder}/consent.sqlite"}
+        if child != "ultralytics":
+            settings["OPENBLAS_NUM_THREADS"] = "1"  # as the command does by itself, but NumPy is loaded before it here
         command = [sys.executable, "-m", "benchmarks.throughput", "--child", child, "--clip", str(clip)]
         command += ["--weights", str(weights), "--imgsz", str(imgsz), "--out", folder]
         cpu_before, begin = _cpu_of_children(), time.perf_counter()

@@ -26,7 +26,7 @@ TILE_INPUT_PX = 256
 YUNET_LONGEST_PX, YUNET_SHORTEST_PX = 1920, 160
 """Larger pictures are scaled down for YuNet, whose smallest face is about 10 px; smaller ones get a border, because
 of pictures a few pixels high its answers are no numbers."""
-CENTERFACE_SIDES_PX = (*range(160, 320, 32), *range(320, 961, 64))
+CENTERFACE_SIDES_PX = (160, 224, 320, 448, 640, 960)
 """Pictures are filled up to the next of these for CenterFace, so that few shapes are set up; larger ones are scaled
 down. Far faces are the business of the tiles."""
 
