@@ -517,7 +517,6 @@ def process(
     from pipeline.session import Session
     from pipeline.store import open_session, session_id
     from pipeline.walk import walk
-    from reports.report import write_report
 
     name = session_id(reader.path, permission.course)
     with open_session(out, name, overwrite=overwrite, resume=True) as writer:
@@ -538,6 +537,8 @@ def process(
             answers=permission.answers,
         )
         promise(writer, permission.keep_days, permission.lecture_day, date.today())
+        from reports.report import write_report  # loaded beside the analysis, see pipeline.warm
+
         write_report(Session.open(writer.folder))
         session = Session.open(writer.commit())
     permission.note(session)

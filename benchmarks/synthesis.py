@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from benchmarks import common
-from models.behaviour import INPUT_PX, build_network
+from models.behaviour import INPUT_PX
+from models.behaviour_net import build_network
 from models.registry import find_weights
 from models.training.annotations import AnnotatedImage, read_coco
 from models.training.detection import DetectorRun, found_people

@@ -43,6 +43,7 @@ def ultralytics_child(clip: str, weights: str, imgsz: int, out: Path) -> None:
 def engage_child(clip: str, weights: str, imgsz: int, out: Path, *more: str) -> None:
     """B: the command ``engage run``, with clocks around its parts; write what was measured to ``out/marks.json``."""
     import engage
+    import pipeline.retention
 
     seconds: dict[str, float] = {}
 
@@ -55,15 +56,16 @@ def engage_child(clip: str, weights: str, imgsz: int, out: Path, *more: str) -> 
 
         return call
 
-    process = engage.process
+    process, promise = engage.process, pipeline.retention.promise
 
-    def processed(*args: Any, **kwargs: Any) -> Any:
+    def promised(*args: Any, **kwargs: Any) -> Any:
         import reports.report  # not before: the command loads it beside its networks
 
         reports.report.write_report = clocked("report", reports.report.write_report)
-        return process(*args, **kwargs)
+        return promise(*args, **kwargs)
 
-    engage.process = clocked("work", processed)
+    pipeline.retention.promise = promised  # the last thing before the report
+    engage.process = clocked("work", process)
     options = ["--out", str(out), "--approved-by", "benchmark", "--detector", weights, "--imgsz", str(imgsz), *more]
     sys.argv = ["engage", "run", clip, "--device", "cpu", *options]
     atexit.register(_write_session_marks, out, seconds)  # the command ends its process

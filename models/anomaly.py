@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -17,9 +18,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from models.errors import ModelFileError
 from models.extremes import Tail, fit_tail, runs
-from models.fitting import one_thread
-from models.scorer import Scorer
 from models.windows import CUES, Departures, departures, windows
+
+if TYPE_CHECKING:
+    from models.scorer import Scorer
 
 PRIOR = Path(__file__).parent / "weights" / "anomaly.npz"
 """Ordinary windows that ship, made by ``engage train anomaly``."""
@@ -123,6 +125,9 @@ def score_seconds(places: pd.DataFrame, settings: AnomalySettings, prior: Prior 
     Raises:
         ModelFileError: the prior was made for windows of another length or with other cues.
     """
+    from models.fitting import one_thread  # PyTorch takes seconds to load: not for the settings alone
+    from models.scorer import Scorer
+
     made = departures(places)
     rows, where = windows(made, settings.window_s | 1)
     if not len(rows):

@@ -6,20 +6,16 @@ annotated behaviours are few and incomplete: a student whose behaviour nobody an
 
 from __future__ import annotations
 
-import contextlib
-import os
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
-import torch
-from torch import Tensor, nn
 
 from models.errors import ModelFileError
 from models.exported import OpenVinoNetwork, find_form
 from models.registry import WeightsFile, find_weights
-from models.yolo import BEHAVIOURS, Backend, keep_quiet, wants_openvino
+from models.yolo import BEHAVIOURS, Backend, wants_openvino
 
 INPUT_PX = 128
 CROP_SIDE = 1.35
@@ -31,18 +27,6 @@ NOTHING = "unlabelled"
 OUTPUTS = (*BEHAVIOURS, NOTHING)
 
 WEIGHTS = Path(__file__).parent / "weights" / "behaviour.pt"
-
-
-def build_network() -> Any:
-    """YOLOv8n's backbone with a classification head (``yolov8n-cls``), one output per name in ``OUTPUTS``.
-
-    Takes (b, 3, ``INPUT_PX``, ``INPUT_PX``) RGB in 0..1; gives (b, 8) logits in training mode.
-    """
-    keep_quiet()
-    from ultralytics.nn.tasks import ClassificationModel
-
-    with Path(os.devnull).open("w") as null, contextlib.redirect_stdout(null):
-        return ClassificationModel("yolov8n-cls.yaml", nc=len(OUTPUTS), verbose=False)
 
 
 def cut_crops(
@@ -94,13 +78,21 @@ class BehaviourModel:
 
     names = BEHAVIOURS
 
-    def __init__(self, weights: WeightsFile | None = None, device: str = "cpu", *, backend: Backend = "auto") -> None:
+    def __init__(
+        self,
+        weights: WeightsFile | None = None,
+        device: str = "cpu",
+        *,
+        backend: Backend = "auto",
+        callers: int = 1,
+    ) -> None:
         """Load the weights.
 
         Args:
             weights: the shipped ones by default.
             device: torch's name of it.
             backend: see ``models.yolo.Backend``.
+            callers: threads that ask at once.
 
         Raises:
             ModelFileError: the file is missing or holds another network.
@@ -114,9 +106,11 @@ class BehaviourModel:
                 f"{weights.path.name}: has no OpenVINO form beside it; use --backend auto or torch, or make one with"
                 " engage train export"
             )
-        self._openvino = OpenVinoNetwork(form, pictures="BGR") if form else None
+        self._openvino = OpenVinoNetwork(form, pictures="BGR", callers=callers) if form else None
         if self._openvino is None:
-            self.network = _load(weights.path).to(device)
+            from models.behaviour_net import load_network  # PyTorch takes seconds to load
+
+            self.network = load_network(weights.path).to(device)
 
     def read(self, image_bgr: np.ndarray, boxes_xyxy: np.ndarray) -> np.ndarray:
         """How likely each behaviour is.
@@ -132,44 +126,14 @@ class BehaviourModel:
             return np.zeros((0, len(BEHAVIOURS)), np.float32)
         return self.probabilities(cut_crops(image_bgr, boxes_xyxy))[:, : len(BEHAVIOURS)]
 
-    @torch.inference_mode()
     def probabilities(self, crops_bgr: np.ndarray) -> np.ndarray:
         """(b, ``INPUT_PX``, ``INPUT_PX``, 3) uint8 BGR -> (b, 8), rows sum to 1."""
         if self._openvino is not None:
             return self._openvino(crops_bgr)
-        return self.network(as_input(torch.from_numpy(crops_bgr).to(self.device))).cpu().numpy()
+        import torch
 
+        from models.behaviour_net import as_input
 
-class _Probabilities(nn.Module):
-    """Ultralytics' classifier without its second output."""
-
-    def __init__(self, network: nn.Module) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, images: Tensor) -> Tensor:
-        return self.network(images)[0]
-
-
-def _load(weights: Path) -> nn.Module:
-    network = build_network()
-    try:
-        state: dict[str, Any] = torch.load(weights, map_location="cpu", weights_only=True)
-        network.load_state_dict(
-            {name: value.float() if value.is_floating_point() else value for name, value in state.items()}
-        )
-    except Exception as error:  # any damage inside the file surfaces as any exception of pickle, zip or torch
-        raise ModelFileError(
-            f"{weights.name}: is not the behaviour network ({type(error).__name__}); install the software again"
-        ) from error
-    return _Probabilities(network.fuse(verbose=False)).eval()
-
-
-def as_input(crops_bgr: Tensor) -> Tensor:
-    """(n, px, px, 3) uint8 BGR -> (n, 3, px, px) float RGB in 0..1."""
-    return crops_bgr.flip(3).permute(0, 3, 1, 2).float() / 255
-
-
-def as_crops(images: Tensor) -> np.ndarray:
-    """The inverse of ``as_input``, rounded to 8 bits."""
-    return (images.clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).flip(3).contiguous().cpu().numpy()
+        with torch.inference_mode():
+            answer: np.ndarray = self.network(as_input(torch.from_numpy(crops_bgr).to(self.device))).cpu().numpy()
+        return answer

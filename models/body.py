@@ -65,7 +65,7 @@ class BodyModel:
             self._network: Any = core.compile_model(
                 openvino.Model([landmarks, presence], model.get_parameters()),
                 "CPU",
-                {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": 1},
+                {"NUM_STREAMS": 1, "INFERENCE_NUM_THREADS": 1, "ENABLE_CPU_PINNING": False},
             )
         except RuntimeError as error:
             raise ModelFileError(

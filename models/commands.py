@@ -63,7 +63,7 @@ def train_head(
 
     further = None
     if real is not None:
-        from models.head import load_net
+        from models.head_net import load_net
         from models.training.real_heads import load_real_heads, refine
 
         net, filmed = load_net(start), load_real_heads(real, without)

@@ -106,7 +106,8 @@ def export_head(weights: WeightsFile) -> Path:
     Raises:
         ModelFileError: not the head network.
     """
-    from models.head import INPUT_PX, OfPictures, load_net
+    from models.head import INPUT_PX
+    from models.head_net import OfPictures, load_net
 
     return _export(weights, OfPictures(load_net(weights.path).eval()), INPUT_PX)
 
@@ -163,7 +164,8 @@ class OpenVinoNetwork:
         *,
         pictures: Literal["BGR", "RGB"] | None = None,
         exact: bool = False,
-        callers: int | None = 1,
+        callers: int = 1,
+        cores: int | None = None,
     ) -> None:
         """Load it.
 
@@ -172,15 +174,16 @@ class OpenVinoNetwork:
             pictures: feed it (b, h, w, 3) uint8 in this order of colours, instead of (b, 3, h, w) float32 RGB in 0..1.
                 Turning one into the other is compiled with it then.
             exact: compute in single precision where the CPU would take half of it.
-            callers: threads that call it at once, each served by one core: the layers of small networks are so small
-                that a second core takes nearly as much of its time as it saves. ``None``: one caller, all cores.
+            callers: threads that call it at once.
+            cores: among which they are shared; by default as many as there are callers. A layer is ready when the
+                slower of two cores is: with one core for each caller nothing is waited for, by spinning at that,
+                when other work takes one of them.
 
         Raises:
             ModelFileError: the folder holds no OpenVINO model.
         """
-        hints: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"}
-        if callers is not None:
-            hints = {"NUM_STREAMS": callers, "INFERENCE_NUM_THREADS": callers}
+        hints: dict[str, Any] = {"NUM_STREAMS": callers, "INFERENCE_NUM_THREADS": max(callers, cores or 0)}
+        hints["ENABLE_CPU_PINNING"] = False
         if exact:
             hints["INFERENCE_PRECISION_HINT"] = "f32"
         try:

@@ -6,7 +6,6 @@ between them, without its graph, which takes one picture at a time. Answers diff
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -55,23 +54,21 @@ MESH: Final = Shipped("face_mesh", Path("modules", "face_landmark", "face_landma
 class FaceMesh:
     """Both networks; thread-safe."""
 
-    def __init__(self, min_confidence: float, workers: int = 1, *, exact: bool = False) -> None:
+    def __init__(self, min_confidence: float, callers: int = 1, *, exact: bool = False) -> None:
         """Load them.
 
         Args:
             min_confidence: of the finder.
-            workers: threads among which pictures are shared.
+            callers: threads that ask at once, each served by one core.
             exact: in single precision; else, where the CPU has half precision, landmarks are mostly 0.05 px of 192 off.
 
         Raises:
             ModelFileError: a form is not there.
         """
         self._min_confidence = min_confidence
-        self._finder = OpenVinoNetwork(FINDER.folder, pictures="RGB", exact=exact, callers=workers)
-        self._mesh = OpenVinoNetwork(MESH.folder, pictures="RGB", exact=exact, callers=workers)
+        self._finder = OpenVinoNetwork(FINDER.folder, pictures="RGB", exact=exact, callers=callers)
+        self._mesh = OpenVinoNetwork(MESH.folder, pictures="RGB", exact=exact, callers=callers)
         self._anchors = anchors()
-        self._workers = workers
-        self._threads = ThreadPoolExecutor(workers, thread_name_prefix="faces")
 
     def read(self, views_rgb: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The face of each picture.
@@ -82,13 +79,6 @@ class FaceMesh:
         Returns:
             (k,) which pictures show one, and (k, 478, 3) its landmarks: x, y as shares of the picture, z alike.
         """
-        shares = np.array_split(np.arange(len(views_rgb)), self._workers)
-        parts = list(self._threads.map(lambda rows: self._read(views_rgb[rows]), shares))
-        found = [rows[shown] for rows, (shown, _) in zip(shares, parts, strict=True)]
-        return np.concatenate(found), np.concatenate([points for _, points in parts])
-
-    def _read(self, views_rgb: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """As ``read``, in one thread."""
         side = views_rgb.shape[1]
         if not len(views_rgb):
             return np.zeros(0, int), np.zeros((0, POINTS, 3))
@@ -120,8 +110,7 @@ class FaceMesh:
         return rows[there], placed[there] / side
 
     def close(self) -> None:
-        """End the threads."""
-        self._threads.shutdown(cancel_futures=True)
+        """Nothing is left to end; see ``pipeline.faces.Meshes``."""
 
     def _best(self, said: np.ndarray) -> np.ndarray | None:
         """(16,) the surest face among anchors (896, 17), averaged over all that are the same one; shares."""

@@ -130,7 +130,8 @@ def _gate(samples: Samples, classifier: Path | None) -> tuple[Gate, str]:
     from torch.nn import functional
 
     from models.augment import Gate, neighbours_say
-    from models.behaviour import INPUT_PX, WEIGHTS, BehaviourModel, as_crops
+    from models.behaviour import INPUT_PX, WEIGHTS, BehaviourModel
+    from models.behaviour_net import as_crops
     from models.registry import find_weights
 
     if not samples.pictures:

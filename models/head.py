@@ -7,15 +7,12 @@ are the heads that tell states apart. This network is trained on rendered heads 
 
 from __future__ import annotations
 
-import pickle
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor, nn
 
-from models.errors import ModelFileError
 from models.exported import OpenVinoNetwork, find_form
 from models.registry import WeightsFile, file_sha256
 from models.yolo import Backend, wants_openvino
@@ -33,36 +30,6 @@ OUTPUTS = 9
 WEIGHTS = Path(__file__).parent / "weights" / "head.pt"
 
 
-class _Conv(nn.Sequential):
-    """3 × 3 convolution, batch norm, SiLU. Plain ones: on a CPU they beat depthwise ones of the same accuracy."""
-
-    def __init__(self, inputs: int, outputs: int, stride: int = 1) -> None:
-        super().__init__(
-            nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False), nn.BatchNorm2d(outputs), nn.SiLU(inplace=True)
-        )
-
-
-class HeadNet(nn.Module):
-    """About 250,000 parameters and 10 million multiplications per head."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.features = nn.Sequential(
-            _Conv(3, 16, 2),
-            _Conv(16, 32, 2),
-            _Conv(32, 32),
-            _Conv(32, 64, 2),
-            _Conv(64, 64),
-            _Conv(64, 96, 2),
-            _Conv(96, 96),
-        )
-        self.head = nn.Sequential(nn.Flatten(), nn.Linear(96 * 16, 32), nn.SiLU(), nn.Linear(32, OUTPUTS))
-
-    def forward(self, images: Tensor) -> Tensor:
-        """(batch, 3, 64, 64) RGB in -1..1 -> (batch, ``OUTPUTS``)."""
-        return self.head(self.features(images))
-
-
 @dataclass(frozen=True)
 class HeadReading:
     """What the network says of n heads.
@@ -77,35 +44,6 @@ class HeadReading:
     pose_deg: np.ndarray
     doubt_deg: np.ndarray
     moved: np.ndarray
-
-
-def load_net(weights: Path) -> HeadNet:
-    """The network with weights from a file.
-
-    Raises:
-        ModelFileError: the file is missing or holds another network.
-    """
-    net = HeadNet()
-    try:
-        net.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        raise ModelFileError(
-            f"{weights.name}: is not the head network ({type(error).__name__}); give another as heads.weights, or"
-            " install the software again"
-        ) from error
-    return net
-
-
-class OfPictures(nn.Module):
-    """The network for (batch, 3, 64, 64) RGB in 0..1."""
-
-    def __init__(self, net: HeadNet) -> None:
-        super().__init__()
-        self.net = net
-
-    def forward(self, images: Tensor) -> Tensor:
-        """As ``HeadNet.forward``."""
-        return self.net(2 * images - 1)
 
 
 class HeadModel:
@@ -127,9 +65,12 @@ class HeadModel:
         if wants_openvino(backend, device) and weights.is_file():
             form = find_form(WeightsFile(weights, file_sha256(weights), "path"))
         self._openvino = OpenVinoNetwork(form, pictures="RGB") if form else None
-        self._net = None if form else OfPictures(load_net(weights)).eval().to(device)
+        self._net: Any = None
+        if form is None:
+            from models.head_net import OfPictures, load_net  # PyTorch takes seconds to load
 
-    @torch.inference_mode()
+            self._net = OfPictures(load_net(weights)).eval().to(device)
+
     def read(self, crops_rgb: np.ndarray) -> HeadReading:
         """Read a batch of crops.
 
@@ -141,7 +82,9 @@ class HeadModel:
         elif self._openvino is not None:
             out = self._openvino(crops_rgb)
         else:
-            assert self._net is not None
-            images = torch.from_numpy(crops_rgb).to(self.device).permute(0, 3, 1, 2).float() / 255
-            out = self._net(images).cpu().numpy()
+            import torch
+
+            with torch.inference_mode():
+                images = torch.from_numpy(crops_rgb).to(self.device).permute(0, 3, 1, 2).float() / 255
+                out = self._net(images).cpu().numpy()
         return HeadReading(out[:, :3] * ANGLE_UNIT, np.exp(out[:, 3:6]) * ANGLE_UNIT, out[:, 6:9])

@@ -6,8 +6,12 @@ Ultralytics detection model.
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -105,7 +109,8 @@ class Detector(Protocol):
     def read_behaviours(self, image_bgr: np.ndarray, found: Detections, allowed: np.ndarray) -> Detections:
         """The same detections with the behaviours of the ``allowed`` (mask (n,)) read from their pictures.
 
-        Apart from ``detect``, so that nobody who said no is read: only then is it known who is where.
+        Apart from ``detect``, so that nobody who said no is read: only then is it known who is where. Several threads
+        may ask at once.
         """
         ...
 
@@ -116,19 +121,33 @@ def choose_device(name: str) -> str:
     Raises:
         InputError: not ``auto``, ``cpu`` or ``cuda:N``, or no such device here.
     """
-    import torch  # takes seconds: not before a video has been found readable
-
-    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if name == "auto":
-        return "cuda:0" if count else "cpu"
     if name == "cpu":
         return name
+    count = _cuda_devices()
+    if name == "auto":
+        return "cuda:0" if count else "cpu"
     kind, _, number = name.partition(":")
     if kind != "cuda" or not (number or "0").isdecimal():
         raise InputError(f"device {name!r} is not known; use auto, cpu or cuda:N")
     if int(number or 0) >= count:
         raise InputError(f"device {name!r} is not here ({count} CUDA devices found); use --device cpu or auto")
     return f"cuda:{int(number or 0)}"
+
+
+def _cuda_devices() -> int:
+    """CUDA devices here. PyTorch, which knows, takes seconds to load: not where there is no driver."""
+    if not _has_driver():
+        return 0
+    import torch
+
+    return torch.cuda.device_count() if torch.cuda.is_available() else 0
+
+
+def _has_driver() -> bool:
+    """Whether NVIDIA's driver is installed, or AMD's, whose devices PyTorch calls CUDA too."""
+    with contextlib.suppress(OSError):
+        return bool(ctypes.CDLL("nvcuda.dll" if os.name == "nt" else "libcuda.so.1"))
+    return Path("/dev/kfd").exists()
 
 
 class UltralyticsDetector:
@@ -155,10 +174,6 @@ class UltralyticsDetector:
                 " with engage train export"
             )
         self._model: Any = load_yolo(self.weights) if form is None else OpenVinoYolo(form)
-        if form is not None:
-            import torch
-
-            torch.set_num_threads(1)  # its threads would only wait, and take the cores from others by that
         self._classes = _read_classes(dict(self._model.names), self.weights)
         self.behaviour_names = self._classes.behaviours
         self.behaviour_weights: WeightsFile | None = None
@@ -167,7 +182,10 @@ class UltralyticsDetector:
             from models.behaviour import WEIGHTS, BehaviourModel
 
             self.behaviour_weights = find_weights(str(WEIGHTS))
-            self._reader = BehaviourModel(self.behaviour_weights, self.device, backend=settings.backend)
+            at_once = min(os.cpu_count() or 1, CPU_BATCH)  # frames
+            self._reader = BehaviourModel(
+                self.behaviour_weights, self.device, backend=settings.backend, callers=at_once
+            )
             self.behaviour_names = self._reader.names
 
     def detect(self, images: Sequence[np.ndarray]) -> list[Detections]:

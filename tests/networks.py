@@ -7,7 +7,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from models.behaviour import INPUT_PX, build_network
+from models.behaviour import INPUT_PX
+from models.behaviour_net import build_network
 from models.registry import find_weights
 from models.training.behaviour import start_from_detector, write_weights
 

@@ -12,18 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from networks import pictures, write_behaviour_network
 
-from models.behaviour import (
-    CROP_SIDE,
-    INPUT_PX,
-    NOTHING,
-    OUTPUTS,
-    WEIGHTS,
-    BehaviourModel,
-    as_crops,
-    as_input,
-    build_network,
-    cut_crops,
-)
+from models.behaviour import CROP_SIDE, INPUT_PX, NOTHING, OUTPUTS, WEIGHTS, BehaviourModel, cut_crops
+from models.behaviour_net import as_crops, as_input, build_network
 from models.errors import ModelFileError
 from models.registry import SHIPPED_FOLDER, WeightsFile, find_weights
 from models.yolo import BEHAVIOURS

@@ -15,7 +15,8 @@ import yaml
 from networks import pictures, write_behaviour_network
 from truth import DEMO, iou
 
-from models.behaviour import WEIGHTS, BehaviourModel, as_crops
+from models.behaviour import WEIGHTS, BehaviourModel
+from models.behaviour_net import as_crops
 from models.errors import ModelFileError
 from models.exported import (
     METADATA,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import torch
@@ -32,7 +34,7 @@ def test_without_pictures_there_is_no_face():
 
 @pytest.mark.parametrize("count", [1, 5])
 def test_grey_pictures_show_none(count):
-    rows, points = FaceMesh(0.3, workers=2).read(np.full((count, VIEW_PX, VIEW_PX, 3), 128, np.uint8))
+    rows, points = FaceMesh(0.3).read(np.full((count, VIEW_PX, VIEW_PX, 3), 128, np.uint8))
     assert (len(rows), points.shape) == (0, (0, POINTS, 3))
 
 
@@ -68,7 +70,7 @@ def test_the_same_faces_are_found_as_by_mediapipe_at_the_same_places(views, exac
     rows, expected = theirs.read(views)
     theirs.close()
     assert 5 <= len(rows) < len(views)
-    ours = FaceMesh(0.3, workers=2, exact=exact)
+    ours = FaceMesh(0.3, exact=exact)
     found, points = ours.read(views)
     ours.close()
     assert found.tolist() == rows.tolist()
@@ -77,7 +79,19 @@ def test_the_same_faces_are_found_as_by_mediapipe_at_the_same_places(views, exac
     assert np.median(off_px) < mostly
 
 
-def test_how_the_pictures_are_shared_out_changes_nothing(views):
-    answers = [FaceMesh(0.3, workers=count, exact=True).read(views) for count in (1, 3)]
-    assert answers[0][0].tolist() == answers[1][0].tolist()
-    np.testing.assert_allclose(answers[0][1], answers[1][1], atol=1e-4)
+@pytest.mark.parametrize("callers", [1, 3])
+def test_threads_that_ask_at_once_are_told_the_same(views, callers):
+    mesh = FaceMesh(0.3, callers=callers, exact=True)
+    rows, points = mesh.read(views)
+    with ThreadPoolExecutor(3) as threads:
+        for again, same in threads.map(mesh.read, [views] * 6):
+            assert again.tolist() == rows.tolist()
+            np.testing.assert_array_equal(same, points)
+
+
+def test_a_picture_is_read_alike_alone_and_among_others(views):
+    mesh = FaceMesh(0.3, exact=True)
+    rows, points = mesh.read(views)
+    for row, expected in zip(rows.tolist(), points, strict=True):
+        _, (alone,) = mesh.read(views[row : row + 1])
+        np.testing.assert_allclose(alone, expected, atol=1e-4)

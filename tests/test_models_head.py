@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from models.errors import ModelFileError
-from models.head import INPUT_PX, OUTPUTS, WEIGHTS, HeadModel, HeadNet
+from models.head import INPUT_PX, OUTPUTS, WEIGHTS, HeadModel
+from models.head_net import HeadNet
 from models.training.head import augment, load_heads, loss, run
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -58,6 +60,20 @@ def test_it_finds_what_ultralytics_finds_with_the_same_form(network, room, size)
     for ours, one in zip(network.predict(images, **ASKED), theirs, strict=True):
         expected = np.column_stack([part.numpy() for part in (one.boxes.xyxy, one.boxes.conf, one.boxes.cls)])
         np.testing.assert_allclose(ours, expected.reshape(-1, 6), atol=0.02)
+
+
+def test_neither_pytorch_nor_ultralytics_is_loaded_for_it():
+    """They take longer to load than the whole of a short clip's students to find."""
+    code = (
+        "import sys, numpy as np; from models.behaviour import BehaviourModel; from models.head import HeadModel;"
+        "from pipeline.detect import DetectSettings, UltralyticsDetector; from pipeline.settings import Settings;"
+        "picture = np.zeros((90, 160, 3), np.uint8); detector = UltralyticsDetector(DetectSettings(), 'cpu');"
+        "found, = detector.detect([picture]); detector.read_behaviours(picture, found, np.ones(len(found), bool));"
+        "HeadModel().read(np.zeros((2, 64, 64, 3), np.uint8));"
+        "print([name for name in ('torch', 'torchvision', 'ultralytics') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
 
 
 def test_wishes_are_followed(network, room):

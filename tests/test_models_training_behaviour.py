@@ -16,7 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from models.behaviour import INPUT_PX, NOTHING, OUTPUTS, BehaviourModel, build_network
+from models.behaviour import INPUT_PX, NOTHING, OUTPUTS, BehaviourModel
+from models.behaviour_net import build_network
 from models.errors import ModelFileError, TrainingDataError
 from models.registry import SHIPPED_FOLDER, WeightsFile, find_weights
 from models.training.annotations import AnnotatedImage

@@ -15,7 +15,8 @@ from typer.testing import CliRunner
 
 from engage import app
 from models.errors import ModelFileError
-from models.head import WEIGHTS, HeadModel, load_net
+from models.head import WEIGHTS, HeadModel
+from models.head_net import load_net
 from models.training.real_heads import (
     AROUND_YAW,
     COLUMNS,

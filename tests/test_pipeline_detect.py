@@ -144,6 +144,7 @@ def test_a_pair_kept_at_a_low_limit_is_kept_at_a_higher_one(crowd, limits):
 @pytest.fixture
 def cuda_devices(monkeypatch):
     def pretend(count: int) -> None:
+        monkeypatch.setattr("pipeline.detect._has_driver", lambda: True)
         monkeypatch.setattr(torch.cuda, "is_available", lambda: count > 0)
         monkeypatch.setattr(torch.cuda, "device_count", lambda: count)
 

@@ -17,8 +17,10 @@ from pipeline.landmarks import (
     MIRRORED,
     MOUTH_CORNERS,
     UPPER_BROWS,
+    face_axes,
     face_cues,
     gaze,
+    head_from_face,
     head_pose,
 )
 
@@ -116,3 +118,10 @@ def test_bowing_and_tilting_a_head_does_not_furrow_its_brow(
     parts: tuple[float, float, float], pitch: float, roll: float
 ) -> None:
     np.testing.assert_allclose(face_cues(turned(face(*parts), 0, pitch, roll)), face_cues(face(*parts)), atol=1e-6)
+
+
+def test_many_faces_at_once_are_told_like_each_alone():
+    many = np.stack([turned(face(), yaw, -yaw / 2, yaw / 3) for yaw in (-30.0, 0.0, 40.0)])
+    for tell in (face_axes, head_pose, face_cues, gaze, head_from_face):
+        np.testing.assert_allclose(tell(many), [tell(one) for one in many], atol=1e-12)
+        assert tell(many[:0]).shape == (0, *tell(many[0]).shape)

@@ -52,6 +52,12 @@ def test_those_who_may_not_be_read_are_not_and_the_others_are(people: PersonRead
     for values in (faces.head_xyxy, faces.pose_deg, faces.cues, faces.gaze, around):
         assert np.isnan(values[~allowed]).all()
     assert np.isfinite(faces.pose_deg[allowed]).mean() > 0.9
+    ahead = people.read_faces(images[index], boxes, allowed)
+    for values in (ahead.head_xyxy, ahead.pose_deg, ahead.cues, ahead.gaze):
+        assert np.isnan(values[~allowed]).all()
+    again, _ = people.read(images[index], boxes, ids, allowed, faces=ahead)
+    np.testing.assert_array_equal(again.cues, faces.cues)
+    np.testing.assert_array_equal(again.gaze, faces.gaze)
     assert np.isfinite(around[allowed, AROUND.index("desk_motion")]).all()
     hand = dict(zip(ids.tolist(), around[:, AROUND.index("hand_face")].tolist(), strict=True))
     at_face = [p["id"] for p in there if p["action"] in ("head_on_hand", "hand_at_chin") and p["id"] % 2 == 0]

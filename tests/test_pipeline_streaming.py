@@ -83,8 +83,19 @@ class Remembering:
     def __exit__(self, *_: object) -> None:
         pass
 
+    def read_faces(self, image_bgr: np.ndarray, boxes: np.ndarray, allowed: np.ndarray) -> Faces:
+        faces = Faces.unseen(len(boxes))
+        faces.cues[allowed] = image_bgr.mean() / 255
+        return faces
+
     def read(
-        self, image_bgr: np.ndarray, boxes: np.ndarray, tracks: np.ndarray, allowed: np.ndarray, view: View
+        self,
+        image_bgr: np.ndarray,
+        boxes: np.ndarray,
+        tracks: np.ndarray,
+        allowed: np.ndarray,
+        view: View,
+        faces: Faces,
     ) -> tuple[Faces, np.ndarray]:
         around = np.full((len(boxes), len(AROUND)), np.nan)
         for row, track in enumerate(tracks.tolist()):
@@ -92,8 +103,6 @@ class Remembering:
             self._seen[track] = self._seen.get(track, 0) + self._turn
             around[row] = [self._turn, self._seen[track], track, self._before, 0]
         self.pass_by(image_bgr, view)
-        faces = Faces.unseen(len(boxes))
-        faces.cues[:] = 0.5
         return faces, around
 
     def pass_by(self, image_bgr: np.ndarray, view: View) -> None:

@@ -19,7 +19,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from models.behaviour import CROP_SIDE, INPUT_PX, NOTHING, OUTPUTS, as_input, build_network, cut_crops
+from models.behaviour import CROP_SIDE, INPUT_PX, NOTHING, OUTPUTS, cut_crops
+from models.behaviour_net import as_input, build_network
 from models.errors import TrainingDataError
 from models.registry import WeightsFile, find_weights
 from models.training.annotations import AnnotatedImage, read_coco

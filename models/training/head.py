@@ -19,7 +19,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from models.errors import ModelFileError
-from models.head import ANGLE_UNIT, CROP_HEADS, INPUT_PX, HeadNet
+from models.head import ANGLE_UNIT, CROP_HEADS, INPUT_PX
+from models.head_net import HeadNet
 from models.training.network import write_weights
 
 STORED_PX = 112

@@ -22,7 +22,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from models.errors import ModelFileError
-from models.head import ANGLE_UNIT, HeadNet
+from models.head import ANGLE_UNIT
+from models.head_net import HeadNet
 from models.training.head import augment, loss
 
 COLUMNS = ("jpeg", "room", "look", "x", "y", "yaw", "pitch")

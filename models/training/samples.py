@@ -12,7 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from models.behaviour import CROP_SIDE, OUTPUTS, as_input, cut_crops
+from models.behaviour import CROP_SIDE, OUTPUTS, cut_crops
+from models.behaviour_net import as_input
 from models.errors import TrainingDataError
 from models.registry import find_weights
 from models.training.annotations import AnnotatedImage, read_coco
