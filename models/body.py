@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from models.errors import ModelFileError
+from models.exported import one_core_each
 from models.openvino_core import openvino_core
 
 INPUT_PX = 256
@@ -65,7 +66,7 @@ class BodyModel:
             self._network: Any = core.compile_model(
                 openvino.Model([landmarks, presence], model.get_parameters()),
                 "CPU",
-                {"NUM_STREAMS": 1, "INFERENCE_NUM_THREADS": 1, "ENABLE_CPU_PINNING": False},
+                one_core_each(1),
             )
         except RuntimeError as error:
             raise ModelFileError(

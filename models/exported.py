@@ -118,8 +118,9 @@ def export_faces() -> list[Path]:
     Raises:
         ModelFileError: mediapipe 0.10.21 or the package that reads its files is not installed.
     """
+    from models.blazeface import FINDER, FINDER_PX
     from models.body import wheel_file
-    from models.face_mesh import FINDER, FINDER_PX, MESH, MESH_PX
+    from models.face_mesh import MESH, MESH_PX
     from models.registry import file_sha256
     from models.training.tflite import AttentionMesh, FaceFinding
 
@@ -155,6 +156,14 @@ def _put(made: Path, folder: Path) -> Path:
     return folder
 
 
+def one_core_each(callers: int) -> dict[str, Any]:
+    """How OpenVINO runs a network on the CPU that so many threads ask at once, each served by one core.
+
+    No thread is tied to a core: all networks that run alone would be tied to the same one.
+    """
+    return {"NUM_STREAMS": callers, "INFERENCE_NUM_THREADS": callers, "ENABLE_CPU_PINNING": False}
+
+
 class OpenVinoNetwork:
     """A network of one input and one output in its OpenVINO form, on the CPU; thread-safe."""
 
@@ -182,8 +191,7 @@ class OpenVinoNetwork:
         Raises:
             ModelFileError: the folder holds no OpenVINO model.
         """
-        hints: dict[str, Any] = {"NUM_STREAMS": callers, "INFERENCE_NUM_THREADS": max(callers, cores or 0)}
-        hints["ENABLE_CPU_PINNING"] = False
+        hints = one_core_each(callers) | ({"INFERENCE_NUM_THREADS": max(callers, cores)} if cores else {})
         if exact:
             hints["INFERENCE_PRECISION_HINT"] = "f32"
         try:

@@ -6,26 +6,23 @@ between them, without its graph, which takes one picture at a time. Answers diff
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import cv2
 import numpy as np
 
-from models.exported import SUFFIX, OpenVinoNetwork
+from models.blazeface import BlazeFace, Shipped
+from models.exported import OpenVinoNetwork
 
 POINTS, IRIS = 478, 5
 """Landmarks of a face, and how many of them are each iris."""
 
-FINDER_PX, MESH_PX = 128, 192
-"""Sides of what the networks see."""
+MESH_PX = 192
+"""Side of what the mesh sees."""
 
 ROI_SIDES = 1.5
 """Side of the square around a found face that the mesh sees, in longer sides of its box (MediaPipe's graph)."""
-
-SAME_FACE = 0.3
-"""Intersection over union of boxes that are one face and are averaged (MediaPipe's graph)."""
 
 PRESENT = 0.5
 """How likely the mesh must hold its picture to be a face (MediaPipe's graph)."""
@@ -34,20 +31,6 @@ RIGHT_EYE, LEFT_EYE = slice(4, 6), slice(6, 8)
 """Of what the finder says of an anchor: points in the middle of the student's eyes."""
 
 
-@dataclass(frozen=True)
-class Shipped:
-    """A network's form, and the file in MediaPipe's wheel that it was made of."""
-
-    name: str
-    source: Path
-
-    @property
-    def folder(self) -> Path:
-        """Of the form."""
-        return Path(__file__).parent / "weights" / f"{self.name}{SUFFIX}"
-
-
-FINDER: Final = Shipped("face_finder", Path("modules", "face_detection", "face_detection_short_range.tflite"))
 MESH: Final = Shipped("face_mesh", Path("modules", "face_landmark", "face_landmark_with_attention.tflite"))
 
 
@@ -65,10 +48,8 @@ class FaceMesh:
         Raises:
             ModelFileError: a form is not there.
         """
-        self._min_confidence = min_confidence
-        self._finder = OpenVinoNetwork(FINDER.folder, pictures="RGB", exact=exact, callers=callers)
+        self._finder = BlazeFace(min_confidence, callers, exact=exact)
         self._mesh = OpenVinoNetwork(MESH.folder, pictures="RGB", exact=exact, callers=callers)
-        self._anchors = anchors()
 
     def read(self, views_rgb: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The face of each picture.
@@ -82,13 +63,12 @@ class FaceMesh:
         side = views_rgb.shape[1]
         if not len(views_rgb):
             return np.zeros(0, int), np.zeros((0, POINTS, 3))
-        answer = self._finder(np.stack([_scaled(view, FINDER_PX) for view in views_rgb]))
-        found = [self._best(one) for one in answer]
-        rows = np.array([row for row, one in enumerate(found) if one is not None], int)
+        found = [faces[:1] for faces in self._finder.find(views_rgb)]
+        rows = np.array([row for row, faces in enumerate(found) if len(faces)], int)
         if not len(rows):
             return rows, np.zeros((0, POINTS, 3))
-        squares = [side * _square(found[row]) for row in rows]
-        turns = [_turn(found[row]) for row in rows]
+        squares = [side * _square(found[row][0]) for row in rows]
+        turns = [_turn(found[row][0]) for row in rows]
         maps = [_from_crop(square, turn) for square, turn in zip(squares, turns, strict=True)]
         crops = [
             cv2.warpAffine(
@@ -112,35 +92,6 @@ class FaceMesh:
     def close(self) -> None:
         """Nothing is left to end; see ``pipeline.faces.Meshes``."""
 
-    def _best(self, said: np.ndarray) -> np.ndarray | None:
-        """(16,) the surest face among anchors (896, 17), averaged over all that are the same one; shares."""
-        odds = said[:, 16]
-        sure = np.flatnonzero(odds >= np.log(self._min_confidence / (1 - self._min_confidence)))
-        if not len(sure):
-            return None
-        values = said[sure, :16].astype(float) / FINDER_PX
-        values[:, :2] += self._anchors[sure]
-        values[:, 4:] += np.tile(self._anchors[sure], 6)
-        scores = 1 / (1 + np.exp(-odds[sure].astype(float)))
-        low, high = values[:, :2] - values[:, 2:4] / 2, values[:, :2] + values[:, 2:4] / 2
-        best = int(np.argmax(scores))
-        shared = np.clip(np.minimum(high, high[best]) - np.maximum(low, low[best]), 0, None).prod(axis=1)
-        areas = (high - low).prod(axis=1)
-        same = shared / np.maximum(areas + areas[best] - shared, 1e-12) > SAME_FACE
-        same[best] = True
-        mean: np.ndarray = np.average(values[same], axis=0, weights=scores[same])
-        return mean
-
-
-def anchors() -> np.ndarray:
-    """(896, 2) x, y of the middles of the finder's cells: two for each of 16 × 16, then six for each of 8 × 8."""
-    places = []
-    for cells, each in ((16, 2), (8, 6)):
-        middle = (np.arange(cells) + 0.5) / cells
-        y, x = np.meshgrid(middle, middle, indexing="ij")
-        places.append(np.repeat(np.stack([x.ravel(), y.ravel()], axis=1), each, axis=0))
-    return np.concatenate(places)
-
 
 def _square(face: np.ndarray) -> np.ndarray:
     """(3,) middle and side of what the mesh sees of a face."""
@@ -151,12 +102,6 @@ def _turn(face: np.ndarray) -> float:
     """Radians by which the line of the eyes is turned, clockwise."""
     across, down = face[LEFT_EYE] - face[RIGHT_EYE]
     return float(np.arctan2(down, across))
-
-
-def _scaled(view: np.ndarray, px: int) -> np.ndarray:
-    """As MediaPipe scales: corners, not middles of pixels, lie on each other."""
-    share = px / view.shape[0]
-    return cv2.warpAffine(view, np.array([[share, 0, 0], [0, share, 0]]), (px, px), flags=cv2.INTER_LINEAR)
 
 
 def _from_crop(square: np.ndarray, turn: float) -> np.ndarray:

@@ -8,6 +8,7 @@ is found too, where everybody or a whole seat had to be covered.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from consent.given import NotPlain, parse_json, read_text
 from consent.policy import CoverPolicy
+from pipeline.beside import in_order
 from pipeline.camera_path import EYE, CameraPath
 from pipeline.find_faces import FaceFinder, FindSettings, Found
 from pipeline.progress import Progress
@@ -155,30 +157,34 @@ def audit(
         return Audit(result=AuditResult.NOBODY, looked_at=NOTHING)
     leaks, doubtful = _Listing(), _Listing()
     frames = 0
+    finder = open_finder(settings)
     with (
-        open_finder(settings) as finder,
         VideoReader(video) as reader,
         progress.stage("Check covers", reader.info.frames) as advance,
+        ThreadPoolExecutor(finder.at_once, thread_name_prefix="check") as threads,
+        closing(prefetch(reader.frames(settings.rate_for(policy), within), depth=8)) as stream,
     ):
         size = reader.info.width, reader.info.height
+
+        def look(frame: Frame) -> Found:
+            """What shows in a frame and must not."""
+            seen_from = [EYE] if camera is None else camera.to_first_around(frame.t)
+            if policy.everyone or (policy.zones and any(one is None for one in seen_from)):
+                return finder.find(frame.image)
+            drawn = np.zeros((0, 4)) if covers is None else covers.at(frame.t)[1]
+            seats = [boxes_around_seats(policy, *size, one) for one in seen_from]
+            found = finder.find_in(frame.image, np.concatenate([drawn, *seats]))
+            return found.only(must_be_covered(found.centres, policy, drawn, *size, seen_from))
+
         last = -1
-        with closing(prefetch(reader.frames(settings.rate_for(policy), within), depth=8)) as stream:
-            for frame in stream:
-                seen_from = [EYE] if camera is None else camera.to_first_around(frame.t)
-                if policy.everyone or (policy.zones and any(one is None for one in seen_from)):
-                    found = finder.find(frame.image)
-                else:
-                    drawn = np.zeros((0, 4)) if covers is None else covers.at(frame.t)[1]
-                    seats = [boxes_around_seats(policy, *size, one) for one in seen_from]
-                    found = finder.find_in(frame.image, np.concatenate([drawn, *seats]))
-                    found = found.only(must_be_covered(found.centres, policy, drawn, *size, seen_from))
-                if tell is not None and len(found):
-                    tell(frame.t, found.boxes_xyxy)
-                leaks.add(frame, found.only(found.sure))
-                doubtful.add(frame, found.only(~found.sure))
-                frames += 1
-                advance(frame.index - last)
-                last = frame.index
+        for frame, found in in_order(threads, look, stream, depth=2 * finder.at_once):
+            if tell is not None and len(found):
+                tell(frame.t, found.boxes_xyxy)
+            leaks.add(frame, found.only(found.sure))
+            doubtful.add(frame, found.only(~found.sure))
+            frames += 1
+            advance(frame.index - last)
+            last = frame.index
         problems = list(reader.warnings)
         if expected_frames is not None and reader.decoded != expected_frames:
             problems.append(f"{reader.decoded} of {expected_frames} frames of the video could be decoded")

@@ -1,12 +1,16 @@
-"""Work that is done in order in a thread of its own, while its giver goes on: the counterpart of ``video.prefetch``."""
+"""Work done in threads while its giver goes on, with results or effects in order: the counterpart of
+``video.prefetch``."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 class Beside:
@@ -48,3 +52,25 @@ class Beside:
         except BaseException:
             self._failed = True
             raise
+
+
+def in_order(
+    threads: ThreadPoolExecutor, work: Callable[[Item], Result], items: Iterable[Item], depth: int
+) -> Iterator[tuple[Item, Result]]:
+    """Each item with ``work`` of it, done by several threads; of an endless stream at most ``depth`` are held at once.
+
+    An exception of ``work`` is raised in its item's place.
+    """
+    waiting: deque[tuple[Item, Future[Result]]] = deque()
+    try:
+        for item in items:
+            waiting.append((item, threads.submit(work, item)))
+            if len(waiting) >= depth:
+                done, result = waiting.popleft()
+                yield done, result.result()
+        while waiting:
+            done, result = waiting.popleft()
+            yield done, result.result()
+    finally:
+        for _, result in waiting:
+            result.cancel()

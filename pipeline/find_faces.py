@@ -6,21 +6,23 @@ found is shown to another, close up: only what that denies too is called doubtfu
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+import os
 from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from models.blazeface import BlazeFace
 from pipeline.face_detectors import CenterFace, FindsFaces, Tiled, WholePicture, YuNet, yunet_weights
-from pipeline.faces import FaceDetector
 from pipeline.heads import square_view
 
 MEDIAPIPE_NAME, CENTERFACE_NAME, YUNET_NAME = "mediapipe", "centerface", "yunet"
 
-SMALLEST_WINDOW_PX = 160
-"""A window around a small area is at least this wide: a detector needs to see some surroundings."""
+SMALLEST_WINDOW_PX = 158
+"""A window around a small area is at least this wide: a detector needs to see some surroundings. With its edges on
+whole px it is not larger than CenterFace's smallest picture."""
+MOST_AT_ONCE = 8
 CLOSE_UPS = ((2.0, 160), (3.0, 160), (2.0, 320), (3.0, 320))
 """Sides of the close views in face sizes, and in px: one that misses a bowed face at one size may see it at another."""
 SAME_FACE = 0.3
@@ -75,22 +77,23 @@ class Found:
 
 
 class FaceFinder:
-    """Finds faces with all detectors; a context manager because MediaPipe's graph must be closed.
+    """Finds faces with all detectors; several threads may ask at once.
 
     YuNet looks too where its weights file is, and ``detectors`` says so.
     """
 
     def __init__(self, settings: FindSettings) -> None:
-        self._mediapipe = FaceDetector(settings.mediapipe_confidence)
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="faces")
+        self.at_once = min(os.cpu_count() or 1, MOST_AT_ONCE)
+        """Pictures that are worth to be looked at at once."""
+        blazeface = BlazeFace(settings.mediapipe_confidence, self.at_once, exact=True)
         centerface = CenterFace(settings.centerface_score)
         self._wide: dict[str, FindsFaces] = {
-            MEDIAPIPE_NAME: Tiled(self._mediapipe, settings.tile_px),
+            MEDIAPIPE_NAME: Tiled(blazeface, settings.tile_px),
             CENTERFACE_NAME: centerface,
         }
         self._close: dict[str, FindsFaces] = {
             CENTERFACE_NAME: CenterFace(settings.centerface_confirms),
-            MEDIAPIPE_NAME: WholePicture(self._mediapipe),
+            MEDIAPIPE_NAME: WholePicture(blazeface),
         }
         self.detectors = {MEDIAPIPE_NAME: "short range, tiled", CENTERFACE_NAME: centerface.sha256}
         """Name of each detector that looks, with what tells its version: its kind or the sha256 of its file."""
@@ -98,13 +101,6 @@ class FaceFinder:
             self._wide[YUNET_NAME] = YuNet(weights, settings.yunet_score)
             self._close[YUNET_NAME] = YuNet(weights, settings.yunet_confirms)
             self.detectors[YUNET_NAME] = weights.sha256
-
-    def __enter__(self) -> FaceFinder:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._thread.shutdown(cancel_futures=True)
-        self._mediapipe.close()
 
     def find(self, image_bgr: np.ndarray) -> Found:
         """All faces of a picture (h, w, 3) uint8."""
@@ -121,10 +117,8 @@ class FaceFinder:
         return self._confirmed(image_bgr, found.only(centres_in(found.centres, areas_xyxy)))
 
     def _with_all(self, image_bgr: np.ndarray) -> dict[str, np.ndarray]:
-        """(n, 5) box (px) and score, by detector; MediaPipe's one core works beside the others."""
-        beside = self._thread.submit(self._wide[MEDIAPIPE_NAME].find, image_bgr)
-        others = {name: one.find(image_bgr) for name, one in self._wide.items() if name != MEDIAPIPE_NAME}
-        return {MEDIAPIPE_NAME: beside.result(), **others}
+        """(n, 5) box (px) and score, by detector."""
+        return {name: one.find(image_bgr) for name, one in self._wide.items()}
 
     def _confirmed(self, image_bgr: np.ndarray, found: Found) -> Found:
         """``found`` with what is not sure marked. YuNet at its own threshold needs no second opinion."""

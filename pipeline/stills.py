@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
@@ -51,13 +52,21 @@ def stills(session: Session, times: Sequence[float], *, always_covered: bool = F
     frames = _frames(session, sorted(times))
     if shown and not always_covered:
         return [Still(t, image, False) for t, image in frames]
-    found = []
-    with FaceFinder(FindSettings()) as finder:
-        for t, image in frames:
-            covered = _covered(session, image, t, finder)
-            if covered is not None:
-                found.append(Still(t, covered, True))
-    return found
+    finder = FaceFinder(FindSettings())
+    images = [image[: manifest.height, : manifest.width] for _, image in frames]
+    with ThreadPoolExecutor(finder.at_once, thread_name_prefix="stills") as threads:
+        faces = list(threads.map(finder.find, images))
+        drawn = [
+            _covered(session, image, t, known.boxes_xyxy)
+            for (t, _), image, known in zip(frames, images, faces, strict=True)
+        ]
+        left = list(threads.map(finder.find, drawn))
+    # better no picture than one in which a face still shows
+    return [
+        Still(t, image, True)
+        for (t, _), image, found in zip(frames, drawn, left, strict=True)
+        if not len(found.only(found.sure))
+    ]
 
 
 def _frames(session: Session, times: Sequence[float]) -> list[tuple[float, np.ndarray]]:
@@ -80,8 +89,8 @@ def _frames(session: Session, times: Sequence[float]) -> list[tuple[float, np.nd
     return found
 
 
-def _covered(session: Session, image_bgr: np.ndarray, t: float, finder: FaceFinder) -> np.ndarray | None:
-    """The frame with everybody covered and what the video says drawn anew; ``None`` where a face still shows."""
+def _covered(session: Session, image_bgr: np.ndarray, t: float, faces_xyxy: np.ndarray) -> np.ndarray:
+    """The frame with everybody and these faces covered, and what the video says drawn anew."""
     manifest = session.manifest
     solid = CoverSettings(style="solid")
     settings = settings_on_record(manifest.config, manifest.profile).model_copy(update={"cover": solid})
@@ -90,9 +99,7 @@ def _covered(session: Session, image_bgr: np.ndarray, t: float, finder: FaceFind
     analysis = replace(
         as_analysed(session, rows, states[(states["t"] - t).abs() <= AROUND_S]), covers=regions_to_cover(rows, solid)
     )
-    image = image_bgr[: manifest.height, : manifest.width].copy()
-    patches = Patches([(t, finder.find(image).boxes_xyxy)])
+    image = image_bgr.copy()
     image[: Scale.of(manifest.width, manifest.height).bar] = BAR_COLOUR
-    Annotator(analysis, class_by_second(session.engagement), settings, patches).draw(image, t)
-    left = finder.find(image)
-    return None if len(left.only(left.sure)) else image
+    Annotator(analysis, class_by_second(session.engagement), settings, Patches([(t, faces_xyxy)])).draw(image, t)
+    return image

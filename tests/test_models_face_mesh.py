@@ -9,9 +9,10 @@ import pytest
 import torch
 from truth import picture, upper_bodies
 
+from models.blazeface import FINDER, FINDER_PX
 from models.body import wheel_file
 from models.exported import SOURCE, form_metadata
-from models.face_mesh import FINDER, FINDER_PX, MESH, MESH_PX, POINTS, FaceMesh, anchors
+from models.face_mesh import MESH, MESH_PX, POINTS, FaceMesh
 from models.registry import file_sha256
 from models.training.tflite import AttentionMesh, FaceFinding
 from pipeline.faces import MediaPipeMeshes
@@ -36,14 +37,6 @@ def test_without_pictures_there_is_no_face():
 def test_grey_pictures_show_none(count):
     rows, points = FaceMesh(0.3).read(np.full((count, VIEW_PX, VIEW_PX, 3), 128, np.uint8))
     assert (len(rows), points.shape) == (0, (0, POINTS, 3))
-
-
-def test_anchors_are_middles_of_cells():
-    places = anchors()
-    assert places.shape == (896, 2)
-    assert places[0].tolist() == places[1].tolist() == [1 / 32, 1 / 32]
-    assert places[-1].tolist() == [15 / 16, 15 / 16]
-    assert places[2].tolist() == [3 / 32, 1 / 32]  # along a row first
 
 
 @pytest.mark.parametrize("shipped", [FINDER, MESH])

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from pipeline.beside import Beside
+from pipeline.beside import Beside, in_order
 
 
 def test_nothing_to_do():
@@ -87,3 +89,40 @@ def test_a_failure_of_the_giver_drops_what_waits():
         give()
     assert len(done) < 8
     assert threading.active_count() < 50
+
+
+@pytest.fixture
+def threads() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(3) as pool:
+        yield pool
+
+
+@pytest.mark.parametrize("depth", [1, 2, 50])
+def test_results_come_in_the_order_of_the_items(threads, depth):
+    def slower_at_first(number: int) -> int:
+        time.sleep(0.02 if number < 3 else 0)
+        return number * number
+
+    assert list(in_order(threads, slower_at_first, [], depth)) == []
+    assert list(in_order(threads, slower_at_first, range(20), depth)) == [(n, n * n) for n in range(20)]
+
+
+def test_of_an_endless_stream_no_more_is_taken_than_its_depth(threads):
+    taken: list[int] = []
+
+    def endless() -> Iterator[int]:
+        while True:
+            taken.append(len(taken))
+            yield taken[-1]
+
+    results = in_order(threads, str, endless(), depth=4)
+    assert [next(results) for _ in range(3)] == [(0, "0"), (1, "1"), (2, "2")]
+    results.close()
+    assert len(taken) <= 3 + 4
+
+
+def test_a_failure_comes_in_its_items_place(threads):
+    results = in_order(threads, lambda number: 1 / (2 - number), range(5), depth=5)
+    assert [next(results)[0] for _ in range(2)] == [0, 1]
+    with pytest.raises(ZeroDivisionError):
+        next(results)

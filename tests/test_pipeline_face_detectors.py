@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from truth import _frames
 
 import engage
+from models.blazeface import BlazeFace
 from models.registry import WeightsFile, file_sha256
 from pipeline.face_detectors import (
     CENTERFACE_SIDES_PX,
@@ -23,7 +24,6 @@ from pipeline.face_detectors import (
     tiles,
     yunet_weights,
 )
-from pipeline.faces import FaceDetector
 from pipeline.video import VideoReader
 
 
@@ -36,9 +36,8 @@ def detector(request):
             pytest.skip(f"{YUNET_FILE} does not ship, and is neither in the working folder nor in the cache")
         yield YuNet(weights, 0.9)
     else:
-        mediapipe = FaceDetector(0.5)
+        mediapipe = BlazeFace(0.5, exact=True)
         yield WholePicture(mediapipe) if request.param == "mediapipe" else Tiled(mediapipe, 256)
-        mediapipe.close()
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 
 import cv2
@@ -28,8 +29,7 @@ NOWHERE = np.zeros((0, 4))
 
 @pytest.fixture(scope="module")
 def finder():
-    with FaceFinder(FindSettings()) as one:
-        yield one
+    return FaceFinder(FindSettings())
 
 
 @pytest.fixture(scope="module")
@@ -153,3 +153,16 @@ class Believer:
 
     def find(self, image_bgr: np.ndarray) -> np.ndarray:
         return self._faces
+
+
+def test_threads_that_ask_at_once_are_told_the_same(finder, classroom):
+    areas = heads()[:4]
+    whole, part = finder.find(classroom), finder.find_in(classroom, areas)
+    assert len(whole) > len(part) >= 3
+    with ThreadPoolExecutor(3) as threads:
+        again = [threads.submit(finder.find, classroom) for _ in range(3)]
+        parts = [threads.submit(finder.find_in, classroom, areas) for _ in range(6)]
+        for expected, found in [(whole, one.result()) for one in again] + [(part, one.result()) for one in parts]:
+            np.testing.assert_array_equal(found.boxes_xyxy, expected.boxes_xyxy)
+            assert found.detectors == expected.detectors
+            assert found.sure.tolist() == expected.sure.tolist()
