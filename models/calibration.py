@@ -6,7 +6,6 @@ Guo, Pleiss, Sun & Weinberger 2017, "On Calibration of Modern Neural Networks", 
 from __future__ import annotations
 
 import numpy as np
-from scipy.optimize import minimize_scalar
 
 BINS = 10
 
@@ -28,6 +27,8 @@ def fit_temperature(probabilities: np.ndarray, truth: np.ndarray) -> float:
     def loss(log_temperature: float) -> float:
         chances = temper(probabilities, float(np.exp(log_temperature)))[np.arange(len(truth)), truth]
         return -float(np.log(np.clip(chances, 1e-12, None)).mean())
+
+    from scipy.optimize import minimize_scalar  # slow to load, and settings are read with this module
 
     found = minimize_scalar(loss, bounds=(np.log(0.25), np.log(20.0)), method="bounded")
     return float(np.exp(found.x))

@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import minimize
 
 LEVEL_QUANTILE = 0.9
 """Of all scores: a level above which there are enough peaks and the tail is one already."""
@@ -154,6 +153,8 @@ def _fit(excess: np.ndarray, prior: Tail) -> tuple[float, float]:
     if not len(excess):
         return prior.scale, prior.shape
     known = len(excess) - min(max(1, round(CENSORED * len(excess))), MOST_CENSORED)
+    from scipy.optimize import minimize  # slow to load, and settings are read with this module
+
     seen, bar, beyond = excess[:known], excess[known], len(excess) - known
     expected = excess_of((np.arange(20) + 0.5) / 20, prior.scale, prior.shape)
 

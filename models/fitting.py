@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import torch
+from torch.optim.adam import adam
 
 from models.vae import Batch, Model, active_units, loss
 
@@ -69,8 +71,7 @@ def fit(model: Model, data: Batch, settings: FitSettings | None = None) -> list[
     """
     settings = settings or FitSettings()
     random = torch.Generator().manual_seed(settings.seed)
-    optimiser = torch.optim.Adam(model.parameters(), lr=settings.rate)
-    falling = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, max(1, settings.steps))
+    optimiser = _Adam(model)
     losses = []
     model.train()
     for step in range(settings.steps):
@@ -81,14 +82,43 @@ def fit(model: Model, data: Batch, settings: FitSettings | None = None) -> list[
         draw = model(batch, random)
         beta = settings.beta * min(1.0, (step + 1) / max(1.0, settings.warm_up * settings.steps))
         cost = loss(draw, beta, settings.free_bits)
-        optimiser.zero_grad()
+        model.zero_grad()
         cost.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 10.0)
-        optimiser.step()
-        falling.step()
+        optimiser.step(settings.rate * (1 + math.cos(math.pi * step / settings.steps)) / 2)
         losses.append(float(cost.detach()))
     model.eval()
     return losses
+
+
+class _Adam:
+    """Adam (Kingma & Ba 2015) by PyTorch's function; its class loads the compiler first, longer than a fit takes."""
+
+    def __init__(self, model: Model) -> None:
+        self._parameters = [one for one in model.parameters() if one.requires_grad]
+        self._means = [torch.zeros_like(one) for one in self._parameters]
+        self._squares = [torch.zeros_like(one) for one in self._parameters]
+        self._steps = [torch.zeros(()) for _ in self._parameters]
+
+    @torch.no_grad()
+    def step(self, rate: float) -> None:
+        """Move the parameters along their gradients."""
+        adam(
+            self._parameters,
+            [torch.zeros_like(one) if one.grad is None else one.grad for one in self._parameters],
+            self._means,
+            self._squares,
+            [],
+            self._steps,
+            foreach=False,
+            amsgrad=False,
+            beta1=0.9,
+            beta2=0.999,
+            lr=rate,
+            weight_decay=0.0,
+            eps=1e-8,
+            maximize=False,
+        )
 
 
 @torch.no_grad()

@@ -6,7 +6,6 @@ from functools import lru_cache
 from pathlib import Path
 
 import cv2
-import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
@@ -39,6 +38,8 @@ def _luminance(colour: Colour) -> float:
 
 @lru_cache(maxsize=16)
 def _font(size_px: int, bold: bool) -> ImageFont.FreeTypeFont:
+    import matplotlib  # for its fonts; loaded beside by then, with the report
+
     name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
     return ImageFont.truetype(str(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / name), size_px)
 

@@ -11,9 +11,8 @@ import threading
 from collections.abc import Sequence
 from typing import Final
 
-LATE: Final = ("hmmlearn.base", "models.scorer", "torch._dynamo")
-"""The states' chain; the scorer of unusual behaviour, for which PyTorch is loaded; what its optimisers load with their
-first step."""
+LATE: Final = ("hmmlearn.base", "models.scorer")
+"""The states' chain; the scorer of unusual behaviour, for which PyTorch is loaded."""
 
 
 def load_beside(more: Sequence[str] = ()) -> threading.Thread:
