@@ -74,13 +74,20 @@ def print_machine() -> None:
     say(f"{day}: {hardware}; " + ", ".join(f"{name} {value}" for name, value in about.items()) + load)
 
 
+VECTORS = {"amx_int8": "AMX", "avx512_vnni": "AVX-512 with VNNI", "avx512f": "AVX-512", "avx2": "AVX2"}
+"""Flags of Linux and what they are called, best first: they decide how fast networks are on a processor."""
+
+
 def _cpu_name() -> str:
+    """The processor, and the best vectors it has where Linux tells."""
     cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.is_file():
-        for line in cpuinfo.read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
+    if not cpuinfo.is_file():
+        return platform.processor() or platform.machine()
+    lines = [line.partition(":") for line in cpuinfo.read_text(encoding="utf-8").splitlines()]
+    about = {name.strip(): value.strip() for name, _, value in reversed(lines)}  # the first core's
+    best = next((words for flag, words in VECTORS.items() if flag in about.get("flags", "").split()), None)
+    name = about.get("model name", platform.machine())
+    return f"{name} ({best})" if best else name
 
 
 def demo_truth() -> list[list[dict[str, Any]]]:

@@ -110,6 +110,7 @@ class CenterFace:
         self.sha256 = file_sha256(self.path)
         self._score = score
         self._decode = _centerface_decoder()
+        self._network = _centerface_network(self.path)
         self._of_thread = threading.local()
 
     def find(self, image_bgr: np.ndarray) -> np.ndarray:
@@ -122,7 +123,7 @@ class CenterFace:
         image_bgr = cv2.copyMakeBorder(image_bgr, 0, high - height, 0, wide - width, cv2.BORDER_REPLICATE)
         blob = image_bgr[..., ::-1].transpose(2, 0, 1)[None].astype(np.float32)
         if not hasattr(self._of_thread, "request"):
-            self._of_thread.request = _centerface_network(self.path).create_infer_request()
+            self._of_thread.request = self._network.create_infer_request()
         heat, scale, offset, landmarks = self._of_thread.request.infer(blob).values()
         found, _ = self._decode(heat, np.minimum(scale, 20), offset, landmarks, (high, wide), threshold=self._score)
         found = np.asarray(found, float).reshape(-1, 5)

@@ -7,7 +7,6 @@ be read is kept once.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -40,17 +39,11 @@ class PersonReader:
         Raises:
             ModelFileError: a network's file is missing or holds another one.
         """
-        with ThreadPoolExecutor(thread_name_prefix="load") as threads:  # one core makes a network ready
-            its_heads = threads.submit(HeadReader, heads, device, backend)
-            its_hands = threads.submit(HandReader, hands)
-            self._faces = FaceReader(faces, backend)
-            try:
-                self._heads, self._hands = its_heads.result(), its_hands.result()
-            except BaseException:
-                self._faces.__exit__()
-                raise
+        self._heads = HeadReader(heads, device, backend)
+        self._hands = HandReader(hands)
         self._desk = DeskMotion(desk)
         self._objects = ObjectReader(objects, device)
+        self._faces = FaceReader(faces, backend)
 
     def __enter__(self) -> PersonReader:
         return self
