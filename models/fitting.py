@@ -95,7 +95,7 @@ class _Adam:
     """Adam (Kingma & Ba 2015) by PyTorch's function; its class loads the compiler first, longer than a fit takes."""
 
     def __init__(self, model: Model) -> None:
-        self._parameters = [one for one in model.parameters() if one.requires_grad]
+        self._parameters: list[torch.Tensor] = [one for one in model.parameters() if one.requires_grad]
         self._means = [torch.zeros_like(one) for one in self._parameters]
         self._squares = [torch.zeros_like(one) for one in self._parameters]
         self._steps = [torch.zeros(()) for _ in self._parameters]
