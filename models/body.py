@@ -16,7 +16,7 @@ import numpy as np
 
 from models.errors import ModelFileError
 from models.exported import one_core_each
-from models.openvino_core import openvino_core
+from models.openvino_core import compiled, openvino_core
 
 INPUT_PX = 256
 POINTS = 33
@@ -63,11 +63,8 @@ class BodyModel:
             model = core.read_model(path)
             landmarks, presence = model.output("Identity"), model.output("Identity_1")
             # the picture of the outline and the heat maps are not wanted: half of the time goes without them
-            self._network: Any = core.compile_model(
-                openvino.Model([landmarks, presence], model.get_parameters()),
-                "CPU",
-                one_core_each(1),
-            )
+            read_alone = openvino.Model([landmarks, presence], model.get_parameters())
+            self._network: Any = compiled(read_alone, one_core_each(1))
         except RuntimeError as error:
             raise ModelFileError(
                 f"{path.name}: is not BlazePose ({' '.join(str(error).split())[:80]}); install mediapipe 0.10.21 again"

@@ -16,7 +16,7 @@ import numpy as np
 import yaml
 
 from models.errors import ModelFileError
-from models.openvino_core import openvino_core
+from models.openvino_core import compiled, openvino_core
 from models.registry import WeightsFile
 from models.yolo import keep_quiet
 
@@ -195,11 +195,10 @@ class OpenVinoNetwork:
         if exact:
             hints["INFERENCE_PRECISION_HINT"] = "f32"
         try:
-            core = openvino_core()
-            model = core.read_model(next(folder.glob("*.xml")))
+            model = openvino_core().read_model(next(folder.glob("*.xml")))
             if pictures:
                 model = _of_pictures(model, pictures)
-            self._compiled: Any = core.compile_model(model, "CPU", hints)
+            self._compiled: Any = compiled(model, hints)
         except (RuntimeError, StopIteration) as error:
             raise ModelFileError(
                 f"{folder.name}: is not an OpenVINO model ({type(error).__name__}); install the software again,"
