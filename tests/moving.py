@@ -74,7 +74,9 @@ class KnowsAll:
         self._next = 0
         self.ids: list[np.ndarray] = []
         self.boxes: list[np.ndarray] = []
-        self.read: list[set[int]] = []
+        self.read: dict[int, set[int]] = {}
+        self._number: dict[int, int] = {}
+        self._found: list[Detections] = []
 
     def detect(self, images: Sequence[np.ndarray]) -> list[Detections]:
         found = []
@@ -84,8 +86,11 @@ class KnowsAll:
             self.ids.append(ids)
             self.boxes.append(boxes)
             found.append(people(boxes))
+            self._number[id(found[-1])] = len(self.ids) - 1
+        self._found += found  # so that no other one gets its id
         return found
 
     def read_behaviours(self, image_bgr: np.ndarray, found: Detections, allowed: np.ndarray) -> Detections:
-        self.read.append(set(self.ids[len(self.read)][allowed].tolist()))
+        number = self._number[id(found)]  # several pictures are read at once, in any order
+        self.read[number] = set(self.ids[number][allowed].tolist())
         return found
