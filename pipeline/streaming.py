@@ -178,7 +178,7 @@ def _go_through(
         if left:
             people.restore(log.state)
         for batch in sights:
-            watch.lap("decode" if left else "detect")
+            watch.lap("decode" if left else "detect")  # as far as all that is read ahead was waited for
             for sight in batch:
                 frame, view = sight.frame, sight.view
                 tracks = followed.follow(frame.t, view, sight.found, sight.looks)
@@ -194,7 +194,7 @@ def _go_through(
                     frame.image, sight.found.boxes_xyxy, tracks, sight.allowed, view, sight.faces
                 )
                 buffer.add(frame.index, frame.t, tracks, sight.found, faces, around)
-                watch.lap("faces")
+                watch.lap("faces")  # heads, hands and desks: faces themselves are read ahead
             if batch[-1].known is None and log.due(batch[-1].frame.t):
                 log.save(buffer.take(), people.state())
                 watch.lap("save")
