@@ -4,26 +4,52 @@ from __future__ import annotations
 
 import sys
 import threading
-from functools import cache
 from typing import Any
 
+import numpy as np
+
 _one_at_a_time = threading.Lock()
+_core: Any = None
 
 
-@cache
 def openvino_core() -> Any:
     """``openvino.Core``, made once and never let go.
 
     Each one sets a stack for signals up, and puts the one before back when it ends, which may be gone by then: the next
     signal, such as Ctrl-C, would crash the process.
     """
-    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # reports on import, else
-    import openvino
-
-    return openvino.Core()
+    with _one_at_a_time:
+        return _made()
 
 
 def compiled(model: Any, hints: dict[str, Any]) -> Any:
     """A model made ready for the CPU. One after the other: two threads at it keep each other waiting for minutes."""
     with _one_at_a_time:
-        return openvino_core().compile_model(model, "CPU", hints)
+        return _made().compile_model(model, "CPU", hints)
+
+
+def _made() -> Any:
+    global _core
+    if _core is None:
+        sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # reports on import, else
+        import openvino
+
+        core = openvino.Core()
+        _ask_once(core)
+        _core = core
+    return _core
+
+
+def _ask_once(core: Any) -> None:
+    """Have a network answer, alone.
+
+    At the first array of a process OpenVINO's binding looks NumPy up, holding a lock of its own while it waits for
+    Python's; a second thread with its first array holds Python's and waits for that one, and all threads stand for
+    ever.
+    """
+    import openvino
+    from openvino import opset13
+
+    number = opset13.parameter([1], np.float32)
+    network = core.compile_model(openvino.Model([opset13.relu(number)], [number]), "CPU", {"NUM_STREAMS": 1})
+    network.create_infer_request().infer(np.zeros(1, np.float32), share_inputs=True)[0].copy()

@@ -34,3 +34,26 @@ os._exit(0)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=120)
     assert (done.stdout, done.returncode) == ("heard\n", 0), done.stderr
+
+
+def test_threads_may_begin_at_the_same_moment() -> None:
+    """The binding's first array is a lock that waits for Python's: two threads with it stood for ever, every time."""
+    code = """
+import os, sys, threading
+from models.openvino_core import openvino_core
+
+openvino_core()
+import openvino
+
+sys.setswitchinterval(1e-6)
+gate = threading.Barrier(8)
+threads = [threading.Thread(target=lambda: (gate.wait(), openvino.Type.f32.to_dtype())) for _ in range(8)]
+for one in threads:
+    one.start()
+for one in threads:
+    one.join()
+print("all went on", flush=True)
+os._exit(0)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=120)
+    assert (done.stdout, done.returncode) == ("all went on\n", 0), done.stderr
