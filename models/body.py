@@ -16,7 +16,7 @@ import numpy as np
 
 from models.errors import ModelFileError
 from models.exported import one_core_each
-from models.openvino_core import compiled, openvino_core
+from models.openvino_core import ready
 
 INPUT_PX = 256
 POINTS = 33
@@ -56,15 +56,8 @@ class BodyModel:
             ModelFileError: the file is not there, or is another network.
         """
         path = path or wheel_file()
-        core = openvino_core()
-        import openvino
-
         try:
-            model = core.read_model(path)
-            landmarks, presence = model.output("Identity"), model.output("Identity_1")
-            # the picture of the outline and the heat maps are not wanted: half of the time goes without them
-            read_alone = openvino.Model([landmarks, presence], model.get_parameters())
-            self._network: Any = compiled(read_alone, one_core_each(1))
+            self._network: Any = ready(path, one_core_each(1), _without_heat)
         except RuntimeError as error:
             raise ModelFileError(
                 f"{path.name}: is not BlazePose ({' '.join(str(error).split())[:80]}); install mediapipe 0.10.21 again"
@@ -85,6 +78,13 @@ class BodyModel:
             visible[row] = 1 / (1 + np.exp(-np.clip(values[:, 3:5].min(axis=1), -30, 30)))
             present[row] = float(presence.reshape(-1)[0])
         return BodyReading(points, visible, present)
+
+
+def _without_heat(model: Any) -> Any:
+    """Landmarks and presence alone: half of the time goes into the picture of the outline and the heat maps."""
+    import openvino
+
+    return openvino.Model([model.output("Identity"), model.output("Identity_1")], model.get_parameters())
 
 
 def wheel_file(file: Path = FILE) -> Path:

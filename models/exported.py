@@ -9,6 +9,7 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,7 +17,7 @@ import numpy as np
 import yaml
 
 from models.errors import ModelFileError
-from models.openvino_core import compiled, openvino_core
+from models.openvino_core import openvino_core, ready
 from models.registry import WeightsFile
 from models.yolo import keep_quiet
 
@@ -195,10 +196,8 @@ class OpenVinoNetwork:
         if exact:
             hints["INFERENCE_PRECISION_HINT"] = "f32"
         try:
-            model = openvino_core().read_model(next(folder.glob("*.xml")))
-            if pictures:
-                model = _of_pictures(model, pictures)
-            self._compiled: Any = compiled(model, hints)
+            change = partial(_of_pictures, colours=pictures) if pictures else None
+            self._compiled: Any = ready(next(folder.glob("*.xml")), hints, change)
         except (RuntimeError, StopIteration) as error:
             raise ModelFileError(
                 f"{folder.name}: is not an OpenVINO model ({type(error).__name__}); install the software again,"

@@ -42,6 +42,9 @@ MEMBERS, DISTANCES = 40, 5120
 MOST_FITTED = 8192
 """Rows that an autoencoder is trained on, and that the surprises are measured against: enough for its few weights."""
 
+STEPS = 300
+"""Of an autoencoder's training."""
+
 FLAG_UNITS = 2
 """Latent units of the autoencoder for 0-or-1 columns: with more it soon learns the rare flags by heart."""
 
@@ -180,7 +183,7 @@ class Scorer:
             seed = self.seed * 1000 + place
             model = build(VAE, seed, (width,), units, (64,))
             assert isinstance(model, VAE)
-            fit(model, batch, FitSettings(steps=300, seed=seed))
+            fit(model, batch, FitSettings(steps=STEPS, seed=seed))
             self._models.append(model)
 
     def _weigh(self, batch: Batch) -> None:
@@ -195,7 +198,7 @@ class Scorer:
             model = build(VAE, seed, (width,), min(FLAG_UNITS, width), (64,))
             assert isinstance(model, VAE)
             model.log_variance.requires_grad_(False)  # stays 0: one deviation
-            fit(model, batch, FitSettings(steps=300, seed=seed))
+            fit(model, batch, FitSettings(steps=STEPS, seed=seed))
             self._flags = model
             self._weights.append(weight)
 

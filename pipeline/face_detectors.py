@@ -19,7 +19,7 @@ import numpy as np
 from models.blazeface import BlazeFace
 from models.errors import ModelFileError
 from models.exported import one_core_each
-from models.openvino_core import compiled, openvino_core
+from models.openvino_core import ready
 from models.registry import WeightsFile, file_sha256, find_weights
 from pipeline.heads import square_view
 
@@ -133,9 +133,12 @@ class CenterFace:
 @cache
 def _centerface_network(path: Path) -> Any:
     """CenterFace, loaded once: every size of picture has to be prepared for once more in another one."""
-    model = openvino_core().read_model(path)
+    return ready(path, one_core_each(os.cpu_count() or 1), _of_any_size)
+
+
+def _of_any_size(model: Any) -> Any:
     model.reshape([1, 3, -1, -1])
-    return compiled(model, one_core_each(os.cpu_count() or 1))
+    return model
 
 
 def _centerface_decoder() -> Any:

@@ -15,6 +15,7 @@ from browsing import CHROMIUM, FLAGS
 from hypothesis import settings
 from postgres import PrivateServer
 
+from models import openvino_core
 from models.states import Profile
 from pipeline.session import (
     BOX,
@@ -55,6 +56,34 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if "PYTEST_XDIST_WORKER" in os.environ:
         heavy = {item.path for item in items if HEAVY & {mark.name for mark in item.iter_markers()}}
         items.sort(key=lambda item: item.path not in heavy)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def networks_once() -> Iterator[None]:
+    """Of all tests of a process: making one of the same file ready takes a second each time."""
+    made: dict[object, Any] = {}
+    ready = openvino_core._ready
+
+    def remembered(file: Path, hints: dict[str, Any], change: Any) -> Any:
+        if not file.is_file():
+            return ready(file, hints, change)
+        how = getattr(change, "func", change), tuple(getattr(change, "keywords", {}).items())
+        asked = file, file.stat().st_mtime_ns, file.stat().st_size, tuple(sorted(hints.items())), how
+        if asked not in made:
+            made[asked] = ready(file, hints, change)
+        return made[asked]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(openvino_core, "_ready", remembered)
+        yield
+
+
+@pytest.fixture
+def few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For runs in this process of which nobody asks what is unusual: its autoencoders learn for a moment only."""
+    import models.scorer
+
+    monkeypatch.setattr(models.scorer, "STEPS", 20)
 
 
 def simulated_states(rng: np.random.Generator, students: int, seconds: int, profile: Profile) -> pd.DataFrame:

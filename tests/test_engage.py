@@ -54,6 +54,8 @@ from pipeline.session import (
 from pipeline.store import SessionWriter, open_session
 from pipeline.video import VideoReader
 
+pytestmark = pytest.mark.usefixtures("few_steps")
+
 ROOT = Path(__file__).parents[1]
 FILES = (VIDEO, AUDIT, SEATS, OBSERVATIONS, STATES, EVENTS, ENGAGEMENT, MANIFEST, REPORT)
 """Of a whole session, in the order in which they are written."""

@@ -29,6 +29,8 @@ from pipeline.purge import Purge
 from pipeline.session import CORRECTIONS, MANIFEST, PARTS, REPORT, REVIEWS, VIDEO, Session
 from pipeline.store import open_session
 
+pytestmark = pytest.mark.usefixtures("few_steps")
+
 DAY = date.fromisoformat(LECTURE)
 TODAY = date.today()
 

@@ -34,6 +34,8 @@ from pipeline.encode import VideoWriter
 from pipeline.session import Session, find_sessions
 from pipeline.store import LOCK, PARTIAL, READINGS, open_session
 
+pytestmark = pytest.mark.usefixtures("few_steps")
+
 SEED = 11
 
 

@@ -34,6 +34,8 @@ from pipeline.analyse import Analysis
 from pipeline.session import Session
 from pipeline.store import open_session
 
+pytestmark = pytest.mark.usefixtures("few_steps")
+
 ROOT = Path(__file__).parents[1]
 STUDENT = "kestrel"
 SEAT = Zone(*zone(2))

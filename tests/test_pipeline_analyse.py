@@ -25,6 +25,8 @@ from pipeline.timeline import Timeline
 from pipeline.video import VideoReader
 from pipeline.zones import heads_in_zones
 
+pytestmark = pytest.mark.usefixtures("few_steps")
+
 NOBODY_SAID_NO = CoverPolicy(False, (), "")
 SEAT = CoverPolicy(False, (Zone(0.0, 0.0, 0.5, 1.0),), "")
 BODIES = np.array([[100.0, 100, 200, 300], [900, 100, 1000, 300]])
