@@ -94,7 +94,7 @@ def cover(image_bgr: np.ndarray, boxes_xyxy: np.ndarray, settings: CoverSettings
         if x2 <= x1 or y2 <= y1:
             continue
         if settings.style == "solid":
-            image_bgr[y1:y2, x1:x2] = settings.colour
+            cv2.rectangle(image_bgr, (x1, y1), (x2 - 1, y2 - 1), settings.colour, cv2.FILLED)
         else:
             image_bgr[y1:y2, x1:x2] = cv2.resize(cells, (x2 - x1, y2 - y1), interpolation=cv2.INTER_NEAREST)
 

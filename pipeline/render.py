@@ -212,7 +212,7 @@ class Annotator:
         marks = self.marks(t, scale)
         for mark in marks:
             x1, y1, x2, y2 = mark.box
-            cv2.rectangle(image_bgr, (x1, y1), (x2, y2), mark.colour, scale.line, cv2.LINE_AA)
+            cv2.rectangle(image_bgr, (x1, y1), (x2, y2), mark.colour, scale.line)
         # tags after all boxes, so that a neighbour's frame never strikes through a number
         tags = Tags(image_bgr, scale.text, top=scale.bar)
         for mark in marks:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from browsing import CHROMIUM, FLAGS
+from browsing import CHROMIUM, FLAGS, forget
 from hypothesis import settings
 from postgres import PrivateServer
 
@@ -217,13 +217,21 @@ def browser() -> Iterator[Any]:
         launched.close()
 
 
+@pytest.fixture(scope="session")
+def window(browser: Any) -> Iterator[Any]:
+    """Where ``page`` is opened; it keeps the dashboard's scripts, which take seconds to load and translate."""
+    opened = browser.new_context(viewport={"width": 1280, "height": 720}, bypass_csp=True)
+    yield opened
+    opened.close()
+
+
 @pytest.fixture
-def page(browser: Any) -> Iterator[Any]:
-    """An empty page of it, as small as a projector's. What tests wait for is code that the policy would not run."""
+def page(window: Any) -> Iterator[Any]:
+    """An empty page, as small as a projector's. What tests wait for is code that the policy would not run."""
     from playwright.sync_api import expect
 
-    opened = browser.new_page(viewport={"width": 1280, "height": 720}, bypass_csp=True)
+    opened = window.new_page()
     opened.set_default_timeout(60_000)
     expect.set_options(timeout=60_000)
     yield opened
-    opened.close()
+    forget(opened)

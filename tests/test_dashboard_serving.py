@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browsing import WITH_BROWSER, answer, serving
+from browsing import WITH_BROWSER, answer, forget, serving
 from oidc_provider import CLIENT, SECRET, MockProvider, running
 
 from consent.accesses import Access, AccessKind
@@ -85,14 +85,22 @@ def served(tmp_path_factory: pytest.TempPathFactory, make_session: Callable[...,
         assert SECRET not in log.read_text()
 
 
+@pytest.fixture(scope="module")
+def windows() -> list[Any]:
+    """Where visitors open their pages. They keep the dashboard's scripts, which take seconds to load and translate."""
+    return []
+
+
 @pytest.fixture
-def visit(served: Served, browser: Any) -> Iterator[Callable[..., Any]]:
-    """``visit(email, path="/", **claims)``: a page of a fresh browser, signed in unless ``email`` is ``None``."""
-    contexts = []
+def visit(served: Served, browser: Any, windows: list[Any]) -> Iterator[Callable[..., Any]]:
+    """``visit(email, path="/", **claims)``: a page of a browser of its own, signed in unless ``email`` is ``None``."""
+    opened: list[Any] = []
 
     def visited(email: str | None, path: str = "/", **claims: Any) -> Any:
-        contexts.append(browser.new_context(viewport={"width": 1280, "height": 720}))
-        page = contexts[-1].new_page()
+        if len(opened) == len(windows):
+            windows.append(browser.new_context(viewport={"width": 1280, "height": 720}))
+        page = windows[len(opened)].new_page()
+        opened.append(page)
         page.set_default_timeout(30_000)
         page.told = []
         page.on("console", lambda message: page.told.append(message.text))
@@ -105,8 +113,8 @@ def visit(served: Served, browser: Any) -> Iterator[Callable[..., Any]]:
         return page
 
     yield visited
-    for context in contexts:
-        context.close()
+    for page in opened:
+        forget(page)
 
 
 def cookies(page: Any) -> str:

@@ -96,6 +96,7 @@ def run(command: str, folder: Path) -> tuple[int, str]:
     return result.exit_code, result.output
 
 
+@pytest.mark.usefixtures("few_steps")
 @pytest.mark.parametrize("page", [page for page, found in WHOLE.items() if found])
 def test_the_commands_of_a_page_run_one_after_another(page: str, folder: Path) -> None:
     for command in WHOLE[page]:
@@ -126,6 +127,7 @@ def test_every_command_that_is_named_has_help(name: str) -> None:
     assert "Usage" in result.output
 
 
+@pytest.mark.usefixtures("few_steps")
 @pytest.mark.slow
 def test_a_lecture_is_analysed_as_the_readme_says(folder: Path) -> None:
     (command, *_) = [one for one in WHOLE["README.md"] if one.startswith("engage run")]

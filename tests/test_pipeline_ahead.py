@@ -175,6 +175,7 @@ def test_segments_ask_together_what_one_would_ask_alone(lecture: Path, count: in
     assert together.asked == alone.asked == [4, 4, 4, 3]
 
 
+@pytest.mark.usefixtures("few_steps")
 @pytest.mark.slow
 def test_a_session_is_the_same_however_its_lecture_was_cut(lecture: Path, tmp_path: Path, monkeypatch) -> None:
     def run(*words: object) -> None:

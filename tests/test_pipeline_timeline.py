@@ -147,6 +147,19 @@ def test_holding_longer_hides_nobody(sightings, t, hold_s, more_s):
     assert set(shorter.tolist()) <= set(longer.tolist())
 
 
+@given(st.integers(0, 2**32 - 1), st.sampled_from([0.0, 0.5, 10.0, 45.0, 1e9, np.inf]))
+@settings(max_examples=30, deadline=None)
+def test_of_a_long_lecture_each_is_where_the_timeline_of_that_one_alone_says(seed, hold_s):
+    rng = np.random.default_rng(seed)
+    begins = rng.integers(0, 300, 20)
+    rows = [(who, float(t), HERE) for who, begin in enumerate(begins) for t in begin + np.arange(rng.integers(1, 40))]
+    together = timeline_of(rows, hold_s=hold_s)
+    alone = [timeline_of([row for row in rows if row[0] == who], hold_s=hold_s) for who in range(20)]
+    ends = [t + edge for _, t, _ in rows[::15] for edge in (0.0, -hold_s, hold_s) if np.isfinite(edge)]
+    for t in [*rng.uniform(-50, 400, 40), *ends, *np.arange(0.0, 350.0, 10.0)]:
+        assert together.at(t)[0].tolist() == [who for who in range(20) if len(alone[who].at(t)[0])]
+
+
 # a real case
 
 
