@@ -217,7 +217,7 @@ def browser() -> Iterator[Any]:
         launched.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def window(browser: Any) -> Iterator[Any]:
     """Where ``page`` is opened; it keeps the dashboard's scripts, which take seconds to load and translate."""
     opened = browser.new_context(viewport={"width": 1280, "height": 720}, bypass_csp=True)
