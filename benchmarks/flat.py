@@ -2,7 +2,8 @@
 
 ``walk``: the demo clip looped; the real detector and readers go through all of it, and what each minute took is told
 beside the memory at its end. ``tables``: made-up readings of three hours become tables in a process of its own, whose
-peak memory is told. Run: ``python -m benchmarks.flat``.
+peak memory is told. ``lookups``: what a frame of the annotated video asks, where everybody is, in lectures of some
+lengths through which people pass. Run: ``python -m benchmarks.flat``.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import psutil
 
 from benchmarks import common
@@ -27,8 +30,10 @@ from consent.policy import CoverPolicy
 from pipeline.observations import float_columns
 from pipeline.progress import Advance
 from pipeline.readings import ReadingLog
+from pipeline.session import BOX
 from pipeline.settings import Settings
 from pipeline.streaming import Stopwatch, go_through
+from pipeline.timeline import Timeline
 
 GIB = 2**30
 NOBODY = CoverPolicy(False, (), "")
@@ -99,8 +104,25 @@ def tables(students: int, hours: float) -> dict[str, Any]:
     return {"students": students, "hours": hours, **figures}
 
 
+def lookup_ms(minutes: float, students: int = 25, passers_per_minute: int = 10) -> float:
+    """Time (ms) to tell where everybody is at a moment of a made-up lecture through which people pass for 5 s each."""
+    rng = np.random.default_rng(common.SEED)
+    seated = pd.MultiIndex.from_product([range(students), np.arange(0, 60 * minutes, 0.2)], names=["student", "t"])
+    begins = rng.uniform(0, 60 * minutes, round(passers_per_minute * minutes))
+    walk = np.add.outer(begins, np.arange(0, 5, 0.2))
+    passing = pd.DataFrame({"student": students + np.arange(len(begins)).repeat(walk.shape[1]), "t": walk.ravel()})
+    table = pd.concat([seated.to_frame(index=False), passing], ignore_index=True)
+    table[list(BOX)] = rng.uniform(0, 700, (len(table), len(BOX)))
+    timeline = Timeline(table, "student", longest_gap_s=2.0, hold_s=2.0)
+    moments = rng.uniform(0, 60 * minutes, 2000)
+    begun = time.perf_counter()
+    for moment in moments:
+        timeline.at(moment)
+    return 1000 * (time.perf_counter() - begun) / len(moments)
+
+
 def main() -> None:
-    """Measure both, or be one of the processes."""
+    """Measure all, or be one of the processes."""
     parser = common.parser(__doc__)
     parser.add_argument("--minutes", type=float, default=60, help="length of the looped clip; 0: not run (default: 60)")
     parser.add_argument("--imgsz", type=int, default=Settings().detect.imgsz, help="of the detector, px")
@@ -130,6 +152,9 @@ def main() -> None:
     told = ("table", "before", "peak", "tables")
     shown = [[one["students"], one["hours"], one["rows"], *(f"{one[key]:.2f}" for key in told)] for one in made]
     common.print_table("From readings to tables", columns, shown)
+    found["lookups"] = {minutes: lookup_ms(minutes) for minutes in (5, 60, 180)}
+    shown = [[minutes, f"{spent:.2f}"] for minutes, spent in found["lookups"].items()]
+    common.print_table("Where everybody is at a moment, 10 a minute passing through", ["minutes", "ms"], shown)
     common.write_json(args.json, found)
 
 
