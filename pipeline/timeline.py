@@ -9,8 +9,9 @@ import pandas as pd
 
 from pipeline.session import BOX
 
-BLOCK_S = 10.0
-"""Who may be there is looked up by blocks of so many seconds: of a long lecture most passed through at other times."""
+BLOCK_S, MOST_BLOCKS = 10.0, 10_000
+"""Who may be there is looked up by blocks of so many seconds, longer ones where these would be too many: of a long
+lecture most passed through at other times."""
 
 
 class Timeline:
@@ -39,10 +40,13 @@ class Timeline:
             self._people[int(person)] = rows["t"].to_numpy(float), rows[list(BOX)].to_numpy(float), hold
         first = min((times[0] for times, _, _ in self._people.values()), default=0.0)
         last = max((times[-1] for times, _, _ in self._people.values()), default=0.0)
-        self._in_block: dict[int, list[int]] = {block: [] for block in range(_block(first), _block(last) + 1)}
+        self._block_s = max(BLOCK_S, (last - first) / MOST_BLOCKS)
+        blocks = range(self._block(first), self._block(last) + 1)
+        self._in_block: dict[int, list[int]] = {block: [] for block in blocks}
         for person, (times, _, hold) in self._people.items():
             kept = hold + 1.0  # whatever rounding does at the end of a block
-            for block in range(_block(max(times[0] - kept, first)), _block(min(times[-1] + kept, last)) + 1):
+            begin, end = max(times[0] - kept, first), min(times[-1] + kept, last)
+            for block in range(self._block(begin), self._block(end) + 1):
                 self._in_block[block].append(person)
 
     def __len__(self) -> int:
@@ -53,12 +57,15 @@ class Timeline:
         """Who is where at time ``t`` (s): keys (n,) and boxes (n, 4) px."""
         keys: list[int] = []
         boxes: list[np.ndarray] = []
-        for person in self._in_block.get(_block(t), self._people):
+        for person in self._in_block.get(self._block(t), self._people):
             box = self._box(*self._people[person], t)
             if box is not None:
                 keys.append(person)
                 boxes.append(box)
         return np.array(keys, int), np.array(boxes).reshape(-1, 4)
+
+    def _block(self, t: float) -> int:
+        return math.floor(t / self._block_s)
 
     def _box(self, times: np.ndarray, places: np.ndarray, hold_s: float, t: float) -> np.ndarray | None:
         after = int(times.searchsorted(t))
@@ -88,7 +95,3 @@ class Timeline:
         """
         near = places[around][np.abs(times[around] - t) <= self.span_s]
         return np.concatenate([near[:, :2].min(axis=0), near[:, 2:].max(axis=0)])
-
-
-def _block(t: float) -> int:
-    return math.floor(t / BLOCK_S)

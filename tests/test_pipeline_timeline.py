@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from truth import FPS, FRAMES, WHO_LEAVES, iou, lecture, upper_bodies
 
 from pipeline.session import BOX
-from pipeline.timeline import Timeline
+from pipeline.timeline import MOST_BLOCKS, Timeline
 
 LONGEST_S, HOLD_S = 2.0, 0.5
 
@@ -158,6 +158,13 @@ def test_of_a_long_lecture_each_is_where_the_timeline_of_that_one_alone_says(see
     ends = [t + edge for _, t, _ in rows[::15] for edge in (0.0, -hold_s, hold_s) if np.isfinite(edge)]
     for t in [*rng.uniform(-50, 400, 40), *ends, *np.arange(0.0, 350.0, 10.0)]:
         assert together.at(t)[0].tolist() == [who for who in range(20) if len(alone[who].at(t)[0])]
+
+
+def test_clocks_that_jump_by_years_take_no_memory():
+    years = 10 * 365 * 86_400.0
+    timeline = timeline_of([(1, 0.0, HERE), (1, years, HERE), (2, years / 2, THERE), (3, years, THERE)])
+    assert [timeline.at(t)[0].tolist() for t in (0.0, 1.0, years / 2, years)] == [[1], [], [2], [1, 3]]
+    assert len(timeline._in_block) <= MOST_BLOCKS + 1
 
 
 # a real case
