@@ -87,7 +87,6 @@ def forget(page: Any) -> None:
         page.evaluate("localStorage.clear(); sessionStorage.clear()")
     window = page.context
     window.clear_cookies()
-    window.set_offline(False)
     for one in window.pages:
         one.close()
 

@@ -75,7 +75,6 @@ def test_numbers_that_are_none_count_as_not_seen(column):
     assert events["start"].iloc[0] == pytest.approx(20, abs=2)
 
 
-@pytest.mark.usefixtures("few_steps")
 @pytest.mark.parametrize("scale", [1e-9, 1e9])
 def test_the_size_of_the_picture_does_not_matter(scale):
     rows = on_the_chair(seated(90), 1, 20, 27)
@@ -154,19 +153,16 @@ def test_the_student_on_the_chair_is_the_top_event(lively):
     assert all(set(why.split(", ")) <= WORDS for why in events["why"])
 
 
-@pytest.mark.usefixtures("few_steps")
 def test_the_same_again(lively):
     pd.testing.assert_frame_equal(unusual_spans(lively, SETTINGS), unusual_spans(lively, SETTINGS))
 
 
-@pytest.mark.usefixtures("few_steps")
 def test_fewer_false_alarms_asked_for_are_fewer_spans(lively):
     many, few = (unusual_spans(lively, AnomalySettings(false_alarms_per_hour=rate)) for rate in (20.0, 0.5))
     assert len(many) > len(few)
     assert many["threshold"].iloc[0] < few["threshold"].iloc[0]
 
 
-@pytest.mark.usefixtures("few_steps")
 def test_spans_of_a_student_lie_apart_and_last(lively):
     events = unusual_spans(lively, AnomalySettings(false_alarms_per_hour=20.0))
     assert (events["end"] - events["start"] >= SETTINGS.min_s).all()
@@ -175,7 +171,6 @@ def test_spans_of_a_student_lie_apart_and_last(lively):
         assert (gaps > SETTINGS.join_s).all()
 
 
-@pytest.mark.usefixtures("few_steps")
 def test_every_seen_second_has_a_score(lively):
     scored = score_seconds(lively, SETTINGS, load_prior())
     assert np.isfinite(scored.values[scored.made.seen]).all()

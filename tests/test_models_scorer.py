@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.scorer import BOUND, FLAGS, LATENT, NEIGHBOURS, Scorer
@@ -75,8 +75,7 @@ def test_a_value_that_is_none_neither_explains_nor_blames(value):
 # laws
 
 
-@pytest.mark.usefixtures("few_steps")
-@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=5, deadline=None)
 @given(st.sampled_from([1e-9, 1e-3, 1e3, 1e9]), st.integers(0, 9))
 def test_units_do_not_matter(unit, seed):
     rows, asked = blob(80, 3, seed), blob(20, 3, seed + 1) * 2
@@ -84,7 +83,6 @@ def test_units_do_not_matter(unit, seed):
     np.testing.assert_allclose(Scorer().fit(rows * unit).score(asked * unit), plain, atol=1e-3)
 
 
-@pytest.mark.usefixtures("few_steps")
 def test_the_seed_decides():
     rows = blob(60, 3)
     one, same, other = (Scorer(seed=seed).fit(rows).score(rows) for seed in (1, 1, 2))
@@ -92,7 +90,6 @@ def test_the_seed_decides():
     assert not np.array_equal(one, other)
 
 
-@pytest.mark.usefixtures("few_steps")
 def test_rows_are_scored_one_by_one():
     rows, asked = blob(200, 4), blob(50, 4, 1) * 3
     scorer = Scorer().fit(rows)

@@ -216,7 +216,7 @@ def test_neither_the_size_of_the_picture_nor_the_start_of_the_clock_changes_anyt
 
 
 @given(rooms())
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_somebody_far_away_changes_nobody_else(room):
     """Who sits far away; whether this is a room of people who sit is settled by others far away, too."""
     paths, look_of = room

@@ -11,7 +11,6 @@ from moving import HEIGHT, MIRRORED, RATE, WIDTH, KnowsAll, film, shift, sitting
 from consent.policy import CoverPolicy, Zone
 from pipeline.analyse import Analysis, analyse
 from pipeline.camera_path import EYE
-from pipeline.hands import HandSettings
 from pipeline.heads import head_region
 from pipeline.progress import Silent
 from pipeline.render import covers_over_time
@@ -19,7 +18,7 @@ from pipeline.session import BOX
 from pipeline.settings import Settings
 from pipeline.video import VideoReader
 
-SETTINGS = Settings(rate=RATE, device="cpu", hands=HandSettings(per_frame=0))
+SETTINGS = Settings(rate=RATE, device="cpu")
 NOBODY = CoverPolicy(False, (), "", passers_by=False)
 WHO = 6
 """Sits in the middle of the room (B2) for the whole clip."""
