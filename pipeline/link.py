@@ -8,7 +8,6 @@ weigh by how far they tell people apart in this recording, and nobody is ever in
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,8 +15,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from scipy.optimize import linear_sum_assignment
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
-from scipy.spatial import cKDTree
 
+from pipeline.seat_link import join_by_seat
+from pipeline.together import Together
 from pipeline.tracklets import Sighting, Tracklet
 
 FORBIDDEN = 1e3
@@ -38,22 +38,6 @@ TURN_S = 0.3
 
 USUAL_APART, USUAL_PAIRS = 0.4, 3
 """Look distance of two people, and how many pairs seen at once it takes to know better (median of the demo clip)."""
-
-STILL = 0.3
-"""Box heights from the middle within which a seated person's head stays; more is a walk, or a change of seat."""
-
-STILL_SHARE = 0.7
-"""Share of the sightings within ``STILL`` of their middle from which a track stays in one place."""
-
-SITTING = 0.5
-"""Share of all sightings by tracks that stay for long from which this is a room of people who sit, and a place in it a
-seat. It is 1.0 on the demo clip and at most 0.3 on streets (MOT15)."""
-
-TELLING = 0.5
-"""Trust in looks from which one who walks is taken for one who sat; it is about 0.7 on the demo clip."""
-
-DRIFT_PER_S = 0.2
-"""Box heights per second between the ends of a track from which it walks; nobody walks slower for long."""
 
 
 class LinkSettings(BaseModel):
@@ -95,11 +79,10 @@ def link(tracklets: list[Tracklet], settings: LinkSettings, interval_s: float) -
     if not pieces:
         return []
     unlike = Unlikeness(pieces)
-    people = _People(pieces)
+    people = Together(pieces)
     for earlier, later in _by_motion(pieces, settings, unlike):
         people.join(earlier, later)
-    for _, one, other in sorted(_by_seat(pieces, settings, unlike, interval_s)):
-        people.join(one, other)
+    join_by_seat(people, pieces, settings, unlike, interval_s)
     return people.lists()
 
 
@@ -126,29 +109,9 @@ class Unlikeness:
         """0 is the same look, 1 that of a stranger; always 0 where looks are not to be trusted."""
         return self.trust * max(0.0, 1 - float(self._looks[one] @ self._looks[other])) / self._between
 
-
-class _People:
-    """Who has been joined with whom; refuses to join those who were ever seen at once."""
-
-    def __init__(self, pieces: list[Tracklet]) -> None:
-        self._pieces = pieces
-        self._owner = list(range(len(pieces)))
-        self._own = {index: [index] for index in range(len(pieces))}
-
-    def join(self, one: int, other: int) -> bool:
-        first, second = self._owner[one], self._owner[other]
-        if first == second:
-            return True
-        pairs = ((a, b) for a in self._own[first] for b in self._own[second])
-        if any(self._pieces[a].seen_with(self._pieces[b]) for a, b in pairs):
-            return False
-        for index in self._own[second]:
-            self._owner[index] = first
-        self._own[first] += self._own.pop(second)
-        return True
-
-    def lists(self) -> list[list[Tracklet]]:
-        return [[self._pieces[index] for index in sorted(own)] for own in self._own.values()]
+    def among(self, some: np.ndarray, others: np.ndarray) -> np.ndarray:
+        """(n, m) the same of each of n with each of m."""
+        return self.trust * np.maximum(0.0, 1 - self._looks[some] @ self._looks[others].T) / self._between
 
 
 @dataclass(frozen=True)
@@ -223,76 +186,3 @@ def _assign(rows: np.ndarray, columns: np.ndarray, costs: np.ndarray, count: int
             if cost[a, b] < FORBIDDEN:
                 chosen.append((int(own_rows[a]), int(own_columns[b])))
     return chosen
-
-
-def _by_seat(
-    pieces: list[Tracklet], settings: LinkSettings, unlike: Unlikeness, interval_s: float
-) -> Iterator[tuple[float, int, int]]:
-    """(cost, one, other) of every two tracks that stay in one place, at least one for long; cost 0 is the same."""
-    still = [index for index, piece in enumerate(pieces) if stays(piece)]
-    if len(still) < 2:
-        return
-    tops = np.array([anchor(pieces[index].place) for index in still])
-    heights = np.array([pieces[index].place[3] - pieces[index].place[1] for index in still])
-    seen = np.array([pieces[index].seen for index in still])
-    lasted = np.array([pieces[index].last_t - pieces[index].first_t for index in still]) + interval_s
-    sits = (lasted >= settings.seated_s) & (2 * seen * interval_s >= settings.seated_s)  # half may be missed
-    if seen[sits].sum() < SITTING * sum(piece.seen for piece in pieces):
-        return
-    for a, b in cKDTree(tops).query_pairs(settings.max_seat_distance * float(heights.max())):
-        moved = float(np.linalg.norm(tops[a] - tops[b])) / max(min(heights[a], heights[b]), 1e-6)
-        if moved > settings.max_seat_distance or not (sits[a] or sits[b]):
-            continue
-        one, other = still[a], still[b]
-        look = unlike(one, other)
-        if look <= settings.max_unlike:
-            yield moved / settings.max_seat_distance + look / settings.max_unlike, one, other
-    staying = set(still)
-    seated = [index for index, sat in zip(still, sits, strict=True) if sat]
-    moving = [index for index in range(len(pieces)) if index not in staying]
-    yield from _away_from_seat(pieces, seated, moving, settings, unlike)
-
-
-def _away_from_seat(
-    pieces: list[Tracklet], seated: list[int], moving: list[int], settings: LinkSettings, unlike: Unlikeness
-) -> Iterator[tuple[float, int, int]]:
-    """(cost, seated, moving) of tracks that begin at a seat left vacant and go away, or come to one and end there.
-
-    Others pass a seat too, so place and look, which must tell people apart here, count twice.
-    """
-    if unlike.trust < TELLING or not seated or not moving:
-        return
-    seats = np.array([anchor(pieces[index].place) for index in seated])
-    heights = np.array([max(float(np.diff(pieces[index].place[1::2])[0]), 1e-6) for index in seated])
-    near = cKDTree(seats)
-    for ends in (False, True):
-        sightings = (pieces[index].tail if ends else pieces[index].head for index in moving)
-        tops = np.array([anchor(np.median([box for _, box in each], axis=0)) for each in sightings])
-        for walker, top, sitters in zip(
-            moving, tops, near.query_ball_point(tops, settings.max_seat_distance * heights.max()), strict=True
-        ):
-            for place in sitters:
-                sitter = seated[place]
-                seat, piece = pieces[sitter], pieces[walker]
-                if not (seat.first_t > piece.last_t if ends else piece.first_t > seat.last_t):
-                    continue
-                off = float(np.linalg.norm(top - seats[place])) / heights[place] / settings.max_seat_distance
-                cost = 2 * (off + unlike(sitter, walker) / max(settings.max_unlike, 1e-9))
-                if cost < 2:
-                    yield cost, sitter, walker
-
-
-def stays(piece: Tracklet) -> bool:
-    """Whether a track is in one place for most of its time; a short one must not drift either."""
-    tops = np.array([anchor(box) for box in piece.boxes])
-    height = float(np.median(piece.boxes[:, 3] - piece.boxes[:, 1]))
-    off = np.linalg.norm(tops - np.median(tops, axis=0), axis=1)
-    lasted = piece.last_t - piece.first_t
-    drift = float(np.linalg.norm(anchor(piece.last_box) - anchor(piece.first_box)))
-    within = float((off <= STILL * height).mean()) >= STILL_SHARE
-    return within and drift <= height * max(STILL / 2, DRIFT_PER_S * lasted)
-
-
-def anchor(box_xyxy: np.ndarray) -> np.ndarray:
-    """Top middle of a box: it stays with the head when desks or neighbours hide the rest."""
-    return np.array([(box_xyxy[0] + box_xyxy[2]) / 2, box_xyxy[1]])

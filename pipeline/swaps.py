@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import combinations
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
@@ -16,6 +15,8 @@ from pipeline.tracklets import Tracklet
 
 GOT_UP = 0.3
 """Box heights from the seat from which somebody who goes out of sight was going, and not only hidden."""
+BLOCK = 256
+"""Absences that are compared with all others at once."""
 LONG_S = 120.0
 """s out of sight after which it does not matter whether anybody was seen to go."""
 
@@ -52,28 +53,71 @@ class Settled:
 
 @dataclass(frozen=True)
 class _Stay:
-    """What was seen at one seat before and after somebody was away from it."""
+    """What was seen at one seat before and after somebody was away from it.
 
-    before: list[Tracklet]
-    after: list[Tracklet]
+    Attributes:
+        left, back: the track that was seen last before and the one that was seen first after.
+        before, after: looks, (d,) of unit length.
+        tracks: all that were seen after.
+        people: whose seat it was before and after.
+    """
+
+    left: Tracklet
+    back: Tracklet
+    before: np.ndarray
+    after: np.ndarray
+    tracks: list[Tracklet]
     people: tuple[int, int]
 
     @property
     def away(self) -> tuple[float, float]:
         """s from and to which nobody was there."""
-        return max(one.last_t for one in self.before), min(one.first_t for one in self.after)
+        return self.left.last_t, self.back.first_t
 
     @property
     def was_walk(self) -> bool:
         """Whether somebody was seen to get up or to come back, or was away too long to have sat there hidden."""
-        left = max(self.before, key=lambda one: one.last_t)
-        back = min(self.after, key=lambda one: one.first_t)
         start, end = self.away
         return (
             end - start >= LONG_S
-            or _moved(left.place, left.last_box) >= GOT_UP
-            or _moved(back.place, back.first_box) >= GOT_UP
+            or bool(_moved(self.left.place, self.left.last_box) >= GOT_UP)
+            or bool(_moved(self.back.place, self.back.first_box) >= GOT_UP)
         )
+
+
+class _Person:
+    """The tracks of one person in the order in which they begin, and what all of them up to each one say together."""
+
+    def __init__(self, tracks: list[Tracklet]) -> None:
+        self.tracks = tracks
+        self.places = [piece.place for piece in tracks]
+        self.first_t = tracks[0].first_t
+        looks = np.array([piece.appearance * piece.seen for piece in tracks])
+        self._before = np.cumsum(looks, axis=0)
+        self._after = np.cumsum(looks[::-1], axis=0)[::-1]
+        self._left: list[int] = [0]  # which of the tracks up to this one was seen last
+        for place in range(1, len(tracks)):
+            latest = self._left[-1]
+            self._left.append(place if tracks[place].last_t > tracks[latest].last_t else latest)
+
+    @property
+    def last_t(self) -> float:
+        """s when the person was seen last."""
+        return self.last.last_t
+
+    @property
+    def last(self) -> Tracklet:
+        """The track that was seen last."""
+        return self.tracks[self._left[-1]]
+
+    def left(self, place: int) -> Tracklet:
+        """Of the tracks before this one the one that was seen last."""
+        return self.tracks[self._left[place - 1]]
+
+    def look(self, up_to: int | None = None, since: int = 0) -> np.ndarray:
+        """(d,) of unit length, of the tracks before one, or of those from one on."""
+        look: np.ndarray = self._before[up_to - 1] if up_to else self._after[since]
+        return look / max(float(np.linalg.norm(look)), 1e-9)
 
 
 def settle_swaps(person_of: Mapping[int, int], pieces: list[Tracklet], settings: SwapSettings) -> Settled:
@@ -89,30 +133,53 @@ def settle_swaps(person_of: Mapping[int, int], pieces: list[Tracklet], settings:
     done: set[tuple[int, int, float]] = set()
     while True:  # an exchange changes what lies before and after later absences
         exchanged = False
-        for one, other in _left_together(settled.person_of, known, settings):
-            first, second = sorted((one.after[0].number, other.after[0].number))
+        for one, other, is_clear in _telling(sorted(_stays(settled.person_of, known, settings), key=_away), settings):
+            first, second = sorted((one.back.number, other.back.number))
             key = first, second, min(one.away[0], other.away[0])
             if key in done:
                 continue
             done.add(key)
-            if _exchange(settled, one, other, settings):
+            if is_clear:
+                _exchange(settled, one, other)
                 exchanged = True
                 break
+            for stay in (one, other):
+                settled.doubtful.append((stay.back.number, stay.away[1], max(piece.last_t for piece in stay.tracks)))
         if not exchanged:
             return settled
 
 
-def _left_together(
-    person_of: Mapping[int, int], pieces: list[Tracklet], settings: SwapSettings
-) -> Iterator[tuple[_Stay, _Stay]]:
-    """Every two seats whose absences overlap, in time order."""
-    stays = sorted(_stays(person_of, pieces, settings), key=lambda stay: stay.away)
-    for n, one in enumerate(stays):
-        for other in stays[n + 1 :]:
-            if other.away[0] >= one.away[1]:
-                break  # and so do all that follow
-            if not set(one.people) & set(other.people):
-                yield one, other
+def _away(stay: _Stay) -> tuple[float, float]:
+    return stay.away
+
+
+def _telling(stays: list[_Stay], settings: SwapSettings) -> Iterator[tuple[_Stay, _Stay, bool]]:
+    """Every two whose absences overlap and who were surely, else perhaps, exchanged; in time order.
+
+    In blocks, because nearly all pairs of a long lecture tell nothing.
+    """
+    if not stays:
+        return
+    start, end = np.array([stay.away for stay in stays]).T
+    before, after = (np.array([getattr(stay, name) for stay in stays]) for name in ("before", "after"))
+    people = np.array([stay.people for stay in stays])
+    kept = 1 - (before * after).sum(axis=1)
+    same = people[:, 0] == people[:, 1]
+    walked = np.array([one and stay.was_walk for one, stay in zip(same.tolist(), stays, strict=True)])
+    for begin in range(0, len(stays), BLOCK):
+        rows = slice(begin, begin + BLOCK)
+        others = slice(begin, int(np.searchsorted(start, end[rows].max())))
+        together = start[others] < end[rows, None]
+        together &= np.arange(len(together))[:, None] < np.arange(together.shape[1])
+        for mine in (0, 1):
+            for its in (0, 1):
+                together &= people[rows, mine, None] != people[others, its]
+        to, fro = 1 - before[rows] @ after[others].T, 1 - after[rows] @ before[others].T
+        better = kept[rows, None] + kept[others] - (to + fro)
+        clear = (better >= settings.clear_margin) & (np.maximum(to, fro) <= settings.max_appearance_distance)
+        perhaps = walked[rows, None] & walked[others] & (-better < settings.clear_margin)
+        for row, column in np.argwhere(together & (clear | perhaps)).tolist():
+            yield stays[begin + row], stays[begin + column], bool(clear[row, column])
 
 
 def _stays(person_of: Mapping[int, int], pieces: list[Tracklet], settings: SwapSettings) -> Iterator[_Stay]:
@@ -120,49 +187,42 @@ def _stays(person_of: Mapping[int, int], pieces: list[Tracklet], settings: SwapS
     own: dict[int, list[Tracklet]] = {}
     for piece in sorted(pieces, key=lambda piece: piece.first_t):
         own.setdefault(person_of[piece.number], []).append(piece)
-    for person, mine in own.items():
-        for n in range(1, len(mine)):
-            stay = _Stay(mine[:n], mine[n:], (person, person))
-            if stay.away[1] - stay.away[0] >= settings.away_s and _same_seat(mine[:n], mine[n:], settings):
-                yield stay
-    for earlier, later in combinations(own, 2):
-        for one, other in ((earlier, later), (later, earlier)):
-            stay = _Stay(own[one], own[other], (one, other))
-            if stay.away[1] - stay.away[0] >= settings.away_s and _same_seat(own[one], own[other], settings):
-                yield stay
+    numbers, people = list(own), [_Person(mine) for mine in own.values()]
+    for number, person in zip(numbers, people, strict=True):
+        for place in range(1, len(person.tracks)):
+            left, back = person.left(place), person.tracks[place]
+            near = _moved(person.places[place - 1], person.places[place]) <= settings.max_seat_distance
+            if back.first_t - left.last_t >= settings.away_s and near:
+                after = person.tracks[place:]
+                yield _Stay(left, back, person.look(up_to=place), person.look(since=place), after, (number, number))
+    for one, other in _followed(people, settings):
+        earlier, later = people[one], people[other]
+        whose = numbers[one], numbers[other]
+        yield _Stay(earlier.last, later.tracks[0], earlier.look(), later.look(), later.tracks, whose)
 
 
-def _exchange(settled: Settled, one: _Stay, other: _Stay, settings: SwapSettings) -> bool:
-    """Give each the tail of the other's seat where looks say so, or mark both; whether they were exchanged."""
-    kept = _unlike(one.before, one.after) + _unlike(other.before, other.after)
-    crossed = _unlike(one.before, other.after), _unlike(other.before, one.after)
-    if kept - sum(crossed) >= settings.clear_margin and max(crossed) <= settings.max_appearance_distance:
-        for stay, owner in ((one, other.people[0]), (other, one.people[0])):
-            for piece in stay.after:
-                settled.person_of[piece.number] = owner
-        return True
-    same = one.people[0] == one.people[1] and other.people[0] == other.people[1]
-    if same and one.was_walk and other.was_walk and sum(crossed) - kept < settings.clear_margin:
-        for stay in (one, other):
-            end = max(piece.last_t for piece in stay.after)
-            settled.doubtful.append((stay.after[0].number, stay.away[1], end))
-    return False
+def _followed(people: list[_Person], settings: SwapSettings) -> list[tuple[int, int]]:
+    """Who was on a seat and who on the same one later, by their places in the list."""
+    if not people:
+        return []
+    first, last = (np.array([getattr(one, name) for one in people]) for name in ("first_t", "last_t"))
+    earlier, later = np.nonzero(first - last[:, None] >= settings.away_s)
+    near = _moved(
+        np.array([one.places[-1] for one in people])[earlier].T, np.array([one.places[0] for one in people])[later].T
+    )
+    earlier, later = (which[near <= settings.max_seat_distance] for which in (earlier, later))
+    order = np.lexsort((earlier > later, np.maximum(earlier, later), np.minimum(earlier, later)))
+    return list(zip(earlier[order].tolist(), later[order].tolist(), strict=True))
 
 
-def _unlike(one: list[Tracklet], other: list[Tracklet]) -> float:
-    return 1 - float(_look(one) @ _look(other))
+def _exchange(settled: Settled, one: _Stay, other: _Stay) -> None:
+    """Give each the tail of the other's seat."""
+    for stay, owner in ((one, other.people[0]), (other, one.people[0])):
+        for piece in stay.tracks:
+            settled.person_of[piece.number] = owner
 
 
-def _look(pieces: list[Tracklet]) -> np.ndarray:
-    look = np.sum([piece.appearance * piece.seen for piece in pieces], axis=0)
-    return look / max(float(np.linalg.norm(look)), 1e-9)
-
-
-def _same_seat(one: list[Tracklet], other: list[Tracklet], settings: SwapSettings) -> bool:
-    return _moved(one[-1].place, other[0].place) <= settings.max_seat_distance
-
-
-def _moved(one: np.ndarray, other: np.ndarray) -> float:
-    """Box heights between the top middles of two boxes: they stay with the heads."""
+def _moved(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Box heights between the top middles of boxes (4, ...) and others: they stay with the heads."""
     moved = np.hypot((one[0] + one[2] - other[0] - other[2]) / 2, one[1] - other[1])
-    return float(moved / max(min(one[3] - one[1], other[3] - other[1]), 1.0))
+    return moved / np.maximum(np.minimum(one[3] - one[1], other[3] - other[1]), 1.0)

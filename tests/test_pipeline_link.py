@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from truth import looks
 
-from pipeline.link import LinkSettings, Unlikeness, link, stays
+from pipeline.link import LinkSettings, Unlikeness, link
+from pipeline.seat_link import stays
 from pipeline.tracklets import END_BOXES, END_S, Tracklet, TrackletBook
 
 SETTINGS = LinkSettings()

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline import swaps
 from pipeline.camera import View
 from pipeline.camera_path import CameraPath
 from pipeline.identity import people_of, swap_warnings, with_doubts
@@ -114,6 +115,22 @@ def test_nobody_is_lost_and_nobody_is_in_two_places(made) -> None:
         for other in pieces:
             if one is not other and found[one.number] == found[other.number]:
                 assert not one.seen_with(other)
+
+
+STAYS = st.lists(
+    st.tuples(st.sampled_from("abc"), st.sampled_from([0.0, 60.0, 130.0]), st.floats(12, 40), st.floats(0, 1)),
+    min_size=2,
+    max_size=8,
+)
+
+
+@given(STAYS, st.sampled_from([1, 2, 3]))
+def test_absences_are_compared_with_all_others_however_many_at_once(made, block) -> None:
+    pieces = [at(n, seat, t, t + length, colour, True) for n, (seat, t, length, colour) in enumerate(made, start=1)]
+    at_once = settled(*pieces)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(swaps, "BLOCK", block)
+        assert settled(*pieces) == at_once
 
 
 def test_from_tracks_to_marked_rows() -> None:
