@@ -7,7 +7,7 @@ is found too, where everybody or a whole seat had to be covered.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -148,7 +148,8 @@ def audit(
         open_finder: makes the detectors.
         camera: how it moved, and the seats with it; where that is not known the whole picture is searched. ``None``
             for a camera that stood still.
-        within: look at the frames of these stretches only; all are decoded and counted.
+        within: look at the frames of these stretches only, because an earlier check looked at the others; all are
+            counted.
 
     Raises:
         VideoError: the video cannot be decoded.
@@ -157,12 +158,16 @@ def audit(
         return Audit(result=AuditResult.NOBODY, looked_at=NOTHING)
     leaks, doubtful = _Listing(), _Listing()
     frames = 0
-    finder = open_finder(settings)
+    finder, rate = open_finder(settings), settings.rate_for(policy)
+
+    def chosen(reader: VideoReader) -> Iterator[Frame]:
+        return reader.frames(rate) if within is None else reader.frames_within(within, expected_frames, rate)
+
     with (
         VideoReader(video) as reader,
         progress.stage("Check covers", reader.info.frames) as advance,
         ThreadPoolExecutor(finder.at_once, thread_name_prefix="check") as threads,
-        closing(prefetch(reader.frames(settings.rate_for(policy), within), depth=8)) as stream,
+        closing(prefetch(chosen(reader), depth=8)) as stream,
     ):
         size = reader.info.width, reader.info.height
 

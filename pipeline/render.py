@@ -133,7 +133,7 @@ def render_anew(
     with (
         VideoReader(video) as reader,
         progress.stage("Cover", round(share * analysis.frames)) as advance,
-        closing(prefetch(reader.frames(within=spans, until=spans[-1][1]), depth=8)) as frames,
+        closing(prefetch(reader.frames_within(spans, analysis.frames), depth=8)) as frames,
     ):
 
         def drawn() -> Iterator[Frame]:
@@ -142,7 +142,8 @@ def render_anew(
                 yield frame
                 advance(1)
 
-        fits = mend(out, spans, reader.info, drawn(), crf=settings.video_quality, preset=settings.video_preset)
+        with closing(prefetch(drawn(), depth=8)) as ready:  # decoding, drawing and encoding go on at once
+            fits = mend(out, spans, reader.info, ready, crf=settings.video_quality, preset=settings.video_preset)
     return spans if fits else None
 
 

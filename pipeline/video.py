@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from pipeline.decode import Damage, Picture, check_size, decoded, mean_fps, opened, sound_of, timestamp
 from pipeline.errors import VideoError
+from pipeline.frame_index import Astray, FrameIndex
 from pipeline.timing import Clock, Sampler
 
 T = TypeVar("T")
@@ -121,9 +122,7 @@ class VideoReader:
         if self._running is not None:
             self._running.close()
 
-    def frames(
-        self, rate: float | None = None, within: Spans | None = None, until: float | None = None
-    ) -> Iterator[Frame]:
+    def frames(self, rate: float | None = None, within: Spans | None = None) -> Iterator[Frame]:
         """All frames, or about ``rate`` of them per second (see ``Sampler``).
 
         All are decoded and counted, only the chosen ones become arrays. Every frame is chosen when the
@@ -132,25 +131,59 @@ class VideoReader:
         Args:
             rate: frames per second; ``None``: all.
             within: only frames in one of these spans, which are in order.
-            until: s at which decoding ends.
 
         Raises:
             ValueError: ``rate`` is not a positive number.
         """
-        sampler = None
-        if rate is not None:
-            # Timestamps in whole milliseconds (Matroska, WebM) are up to one tick early; where a tick is as
-            # long as a frame (AVI) they are exact.
-            tick = self.info.time_base
-            sampler = Sampler(rate, tick if tick * self.info.fps <= 0.1 else Fraction(0))
-            if rate >= self.info.fps * 0.999:  # 29.97 asked of 30000/1001: jitter must not drop frames
-                sampler = None
-        self._running = self._iterate(sampler, within, until)
+        self._running = self._iterate(self._sampler(rate), within)
         return self._running
 
-    def _iterate(
-        self, sampler: Sampler | None, within: Spans | None, until: float | None
+    def frames_within(self, spans: Spans, expected: int | None, rate: float | None = None) -> Iterator[Frame]:
+        """As ``frames(rate, spans)`` of a recording that was decoded before; the rest is decoded only where it must be.
+
+        ``decoded`` is the number of all frames all the same: outside the spans, and before them back to a keyframe,
+        they are counted by their packets. Where a file does not tell where its frames are, or tells something else
+        than what is found there, all is decoded.
+
+        Args:
+            spans: which frames.
+            expected: how many frames the recording has; ``None``: not known, and all is decoded.
+            rate: as of ``frames``.
+        """
+        self._running = self._jump(self._sampler(rate), spans, expected, rate)
+        return self._running
+
+    def _sampler(self, rate: float | None) -> Sampler | None:
+        if rate is None:
+            return None
+        # Timestamps in whole milliseconds (Matroska, WebM) are up to one tick early; where a tick is as
+        # long as a frame (AVI) they are exact.
+        tick = self.info.time_base
+        sampler = Sampler(rate, tick if tick * self.info.fps <= 0.1 else Fraction(0))
+        # 29.97 asked of 30000/1001: jitter must not drop frames
+        return None if rate >= self.info.fps * 0.999 else sampler
+
+    def _jump(
+        self, sampler: Sampler | None, spans: Spans, expected: int | None, rate: float | None
     ) -> Generator[Frame, None, None]:
+        tick, last = self.info.time_base, -1
+        index = None if expected is None else FrameIndex.of(self.path, tick, self.info.fps)
+        if index is not None and len(index.ticks) == expected:
+            taken = [sampler is None or sampler.takes(one * tick) for one in index.ticks]
+            wanted = [at for at, one in enumerate(index.ticks) if taken[at] and lies_in(float(one * tick), spans)]
+            interval = Clock(tick, self.info.fps).interval
+            with contextlib.suppress(Astray), opened(self.path) as (container, stream):
+                for last, picture in index.decode(container, stream, wanted):
+                    pts = index.ticks[last]
+                    shown = self._shown(pts, picture, interval, last)
+                    yield Frame(last, float(pts * tick), pts, self._image(picture), shown)
+                self.decoded, self.warnings = expected, []
+                return
+        for frame in self._iterate(self._sampler(rate), spans):
+            if frame.index > last:
+                yield frame
+
+    def _iterate(self, sampler: Sampler | None, within: Spans | None) -> Generator[Frame, None, None]:
         self.decoded, self.duration, self.warnings = 0, 0.0, []
         damage = Damage()
         tick = self.info.time_base
@@ -159,9 +192,7 @@ class VideoReader:
             for frame in decoded(container, stream, damage):
                 pts = clock.ticks(timestamp(container, frame))
                 t = float(pts * tick)
-                if until is not None and t >= until - SAME_S:
-                    return
-                shown = self._shown(pts, frame, clock)
+                shown = self._shown(pts, frame, clock.interval, self.decoded)
                 index, self.decoded = self.decoded, self.decoded + 1
                 self.duration = float((pts + shown) * tick)
                 if pts * tick > LONGEST_S:
@@ -176,15 +207,15 @@ class VideoReader:
         except VideoError as error:
             raise VideoError(f"{self.path.name}: {error}") from error
 
-    def _shown(self, pts: int, frame: VideoFrame, clock: Clock) -> int:
-        """Ticks the frame at ``pts`` stays on screen.
+    def _shown(self, pts: int, frame: VideoFrame, interval: Fraction, index: int) -> int:
+        """Ticks the frame at ``pts`` stays on screen; ``interval``: ticks between frames as a rule.
 
         The last one ends where the file says the track ends: with B-frames its own duration is another
         frame's.
         """
-        if self._exact_ticks and self.decoded + 1 == self.info.frames and pts < self._exact_ticks:
+        if self._exact_ticks and index + 1 == self.info.frames and pts < self._exact_ticks:
             return self._exact_ticks - pts
-        return getattr(frame, "duration", 0) or max(1, round(clock.interval))  # older PyAV has no duration
+        return getattr(frame, "duration", 0) or max(1, round(interval))  # older PyAV has no duration
 
     def _judge(self, damage: Damage) -> list[str]:
         info = self.info

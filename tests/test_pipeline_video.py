@@ -308,12 +308,6 @@ def test_only_frames_of_some_stretches(tmp_path, within, expected):
     assert reader.duration == pytest.approx(1.0)
 
 
-def test_decoding_ends_where_nothing_more_is_wanted(tmp_path):
-    reader = VideoReader(cfr(tmp_path / "a.mp4", Fraction(10), 10))
-    assert [frame.index for frame in reader.frames(within=[(0.1, 0.3)], until=0.3)] == [1, 2]
-    assert reader.decoded == 3
-
-
 def test_stretches_and_a_rate_together_take_frames_that_the_rate_alone_takes(tmp_path):
     reader = VideoReader(cfr(tmp_path / "a.mp4", Fraction(10), 20))
     alone = [frame.index for frame in reader.frames(5.0)]
