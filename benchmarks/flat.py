@@ -3,7 +3,8 @@
 ``walk``: the demo clip looped; the real detector and readers go through all of it, and what each minute took is told
 beside the memory at its end. ``tables``: made-up readings of three hours become tables in a process of its own, whose
 peak memory is told. ``lookups``: what a frame of the annotated video asks, where everybody is, in lectures of some
-lengths through which people pass. Run: ``python -m benchmarks.flat``.
+lengths through which people pass. ``joining``: to find who is who where tracks break all the time.
+Run: ``python -m benchmarks.flat``.
 """
 
 from __future__ import annotations
@@ -27,6 +28,10 @@ import psutil
 from benchmarks import common
 from benchmarks.loops import loop_clip
 from consent.policy import CoverPolicy
+from pipeline.appearance import DIMENSIONS
+from pipeline.camera_path import CameraPath
+from pipeline.desk import STILL
+from pipeline.identity import people_of
 from pipeline.observations import float_columns
 from pipeline.progress import Advance
 from pipeline.readings import ReadingLog
@@ -34,6 +39,7 @@ from pipeline.session import BOX
 from pipeline.settings import Settings
 from pipeline.streaming import Stopwatch, go_through
 from pipeline.timeline import Timeline
+from pipeline.tracklets import Tracklet
 
 GIB = 2**30
 NOBODY = CoverPolicy(False, (), "")
@@ -121,6 +127,36 @@ def lookup_ms(minutes: float, students: int = 25, passers_per_minute: int = 10) 
     return 1000 * (time.perf_counter() - begun) / len(moments)
 
 
+def joining(minutes: float, students: int = 25, track_s: float = 6.0, gap_s: float = 2.0) -> dict[str, float]:
+    """Time (s) to find who is who in a made-up lecture in which nobody is tracked for long, and how many tracks it has.
+
+    Tracks and the gaps between them last as given in the mean, some much longer.
+    """
+    rng = np.random.default_rng(common.SEED)
+    looks = rng.random((students, DIMENSIONS)).astype(np.float32)
+    rows, columns = np.divmod(np.arange(students), 8)
+    path = CameraPath(1280, 720)
+    for t in np.arange(0, 60 * minutes, 5.0):
+        path.add(float(t), STILL)
+    pieces: list[Tracklet] = []
+    for student in range(students):
+        t = rng.exponential(gap_s)
+        while t < 60 * minutes:
+            end = min(t + rng.exponential(track_s), 60 * minutes)
+            piece = Tracklet(len(pieces) + 1, t, t)
+            for moment in np.arange(t, end, 0.4):
+                left, top = 150 * columns[student], 60 + 150 * rows[student]
+                box = np.array([left, top, left + 90, top + 140]) + rng.normal(0, 6, 4)
+                look = looks[student] + rng.normal(0, 0.1, DIMENSIONS).astype(np.float32)
+                piece.add(float(moment), box, 0.8, look / np.linalg.norm(look), unbroken=moment > t)
+            pieces += [piece] * (piece.seen > 0)
+            t = end + 0.4 + rng.exponential(gap_s)
+    begun = time.perf_counter()
+    people = people_of({0: pieces}, path, Settings(), 0.2)
+    taken = time.perf_counter() - begun
+    return {"tracks": len(pieces), "people": len(set(people.person_of.values())), "s": taken}
+
+
 def main() -> None:
     """Measure all, or be one of the processes."""
     parser = common.parser(__doc__)
@@ -155,6 +191,13 @@ def main() -> None:
     found["lookups"] = {minutes: lookup_ms(minutes) for minutes in (5, 60, 180)}
     shown = [[minutes, f"{spent:.2f}"] for minutes, spent in found["lookups"].items()]
     common.print_table("Where everybody is at a moment, 10 a minute passing through", ["minutes", "ms"], shown)
+    found["joining"] = {minutes: joining(minutes) for minutes in (5, 60, 180)}
+    shown = [
+        [minutes, one["tracks"], one["people"], f"{one['s']:.1f}", f"{1000 * one['s'] / minutes:.0f}"]
+        for minutes, one in found["joining"].items()
+    ]
+    columns = ["minutes", "tracks", "people", "s", "ms per minute"]
+    common.print_table("Who is who, 25 students whose tracks break every few seconds", columns, shown)
     common.write_json(args.json, found)
 
 
