@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from enum import Enum
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +17,7 @@ from filelock import Timeout
 
 from dashboard.jobs import INTERRUPTED, Job, JobState, Queue
 from pipeline import progress_file
+from pipeline.progress_file import STANDSTILL_S
 from pipeline.said import ERROR, LEFT_TO_DO, LONGEST, NEEDS_REVIEW, said, unforeseen
 
 ENGAGE: Final = Path(__file__).parents[1] / "engage.py"
@@ -25,6 +27,10 @@ WAIT_S: Final = 10.0
 POLL_S: Final = 0.2
 GRACE_S: Final = 60.0
 """Time for a job to end cleanly once it is asked to."""
+STOOD_STILL: Final = (
+    f"nothing came of it any more for {STANDSTILL_S / 60:.0f} minutes, and it was ended; start it again, an analysis"
+    " goes on where it was"
+)
 
 
 def start(sessions: Path) -> None:
@@ -63,26 +69,40 @@ def _done(queue: Queue, job: Job, stop: threading.Event) -> tuple[JobState, str]
             stderr=subprocess.STDOUT,
             env=environment,
         )
-        asked = _wait(child, queue, job.id, stop)
+        why = _wait(child, queue, job.id, stop)
     if child.returncode == 0:
         return JobState.DONE, ""
-    if asked:
+    if why is _Why.STOOD_STILL:
+        return JobState.FAILED, STOOD_STILL
+    if why is _Why.ASKED:
         return (JobState.FAILED, INTERRUPTED) if stop.is_set() else (JobState.CANCELLED, "")
     return outcome(child.returncode, log.read_text(encoding="utf-8", errors="replace"))
 
 
-def _wait(child: subprocess.Popen[bytes], queue: Queue, job: int, stop: threading.Event) -> bool:
-    """Wait for the end; whether it was asked for."""
-    asked_at: float | None = None
+class _Why(Enum):
+    """Why a child ended."""
+
+    BY_ITSELF = "by itself"
+    ASKED = "asked"
+    STOOD_STILL = "stood still"
+
+
+def _wait(child: subprocess.Popen[bytes], queue: Queue, job: int, stop: threading.Event) -> _Why:
+    """Wait for the end, or make it."""
+    why, asked_at = _Why.BY_ITSELF, 0.0
+    stands_still = progress_file.Standstill(STANDSTILL_S)
     while True:
         with contextlib.suppress(subprocess.TimeoutExpired):
             child.wait(POLL_S)
-            return asked_at is not None
-        if asked_at is None and (stop.is_set() or queue.stopping(job)):
+            return why
+        if why is _Why.BY_ITSELF and (stop.is_set() or queue.stopping(job)):
             child.terminate()
-            asked_at = time.monotonic()
-        elif asked_at is not None and time.monotonic() - asked_at > GRACE_S:
+            why, asked_at = _Why.ASKED, time.monotonic()
+        elif why is _Why.ASKED and time.monotonic() - asked_at > GRACE_S:
             child.kill()
+        elif why is _Why.BY_ITSELF and stands_still(progress_file.read(queue.progress(job))):
+            child.kill()
+            why = _Why.STOOD_STILL
 
 
 def outcome(code: int, printed: str) -> tuple[JobState, str]:

@@ -21,7 +21,7 @@ from typing import Any, Final
 
 from pipeline import progress_file
 from pipeline.errors import InputError, OutputError
-from pipeline.progress_file import Reached
+from pipeline.progress_file import STANDSTILL_S, Reached
 from pipeline.remote import Place, is_url
 from pipeline.said import ERROR, LEFT_TO_DO, LONGEST, NEEDS_REVIEW, SKIPPED, STOPPED, said, unforeseen
 from pipeline.session import MANIFEST, Session, SessionError
@@ -162,6 +162,8 @@ class _Run:
         self.here = Path(job.work) if self.target else Path(job.out)  # where the process makes the session
         self.session = self.here / job.name
         self.tries = 0
+        self.stood_still = False
+        """Whether the last try was ended because nothing came of it any more."""
 
     def segment(self, stretch: tuple[float, float]) -> bytes | None:
         """What the networks find in a stretch (from, to) s."""
@@ -280,12 +282,17 @@ class _Run:
 
     def _wait(self, child: subprocess.Popen[bytes], at: Path) -> None:
         asked_at: float | None = None
+        stands_still = progress_file.Standstill(STANDSTILL_S)
+        self.stood_still = False
         while True:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 child.wait(POLL_S)
                 return
             if (reached := progress_file.read(at)) is not None:
                 self.tell(reached)
+            if not self.stood_still and stands_still(reached):
+                self.stood_still = True
+                child.kill()
             if asked_at is None and self.stop.is_set():
                 child.terminate()
                 asked_at = time.monotonic()
@@ -299,6 +306,12 @@ class _Run:
             return Outcome(self.job.label, End.STOPPED, kept or "it was stopped; run the same command to go on", code=1)
         wrong = [sentence for kind, sentence in sentences if kind == ERROR]
         look = " ".join(sentence for kind, sentence in sentences if kind in (NEEDS_REVIEW, LEFT_TO_DO))
+        if code < 0 and self.stood_still:
+            reason = (
+                f"nothing came of it any more for {STANDSTILL_S / 60:.0f} minutes, {self.tries} time(s), and it was"
+                " ended; run the same command to go on, and tell its makers if it happens again"
+            )
+            return Outcome(self.job.label, End.FAILED, reason, code=1)
         if code < 0:
             reason = (
                 f"its process was killed {self.tries} time(s) (signal {-code}); if the memory was full use fewer"

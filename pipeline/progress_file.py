@@ -22,6 +22,10 @@ VARIABLE: Final = "ENGAGE_PROGRESS_FILE"
 INTERVAL_S: Final = 0.5
 """Between two writings: often enough to look alive, too rare to cost time."""
 
+STANDSTILL_S: Final = 3600.0
+"""Time without any progress after which a process in the background is ended. What takes longest without telling of it,
+to find who is who in a long lecture, takes minutes."""
+
 LEAST_S: Final = 3.0
 """Before that the speed says little."""
 
@@ -51,6 +55,21 @@ def read(path: Path) -> Reached | None:
         return Reached(**json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         return None
+
+
+class Standstill:
+    """Whether work that tells how far it is has stood still for long: then it will not go on by itself."""
+
+    def __init__(self, longest_s: float) -> None:
+        self._longest_s = longest_s
+        self._last: Reached | None = None
+        self._since = time.monotonic()
+
+    def __call__(self, now: Reached | None) -> bool:
+        """Asked again and again with how far it is."""
+        if now != self._last:
+            self._last, self._since = now, time.monotonic()
+        return time.monotonic() - self._since > self._longest_s
 
 
 class ProgressFile:

@@ -249,6 +249,17 @@ def test_a_worker_told_to_stop_ends_its_job_cleanly(sessions, worker, tmp_path) 
     assert (only(queue).state, only(queue).message) == (JobState.FAILED, jobs.INTERRUPTED)
 
 
+def test_a_job_that_stands_still_is_ended_and_the_next_begins(sessions, fake, tmp_path, monkeypatch) -> None:
+    queue = Queue(sessions)
+    queue.add(["wait", str(tmp_path / "begun")], "a hung one")
+    queue.add(["say", "x", "0"], "next")
+    monkeypatch.setattr(runner, "STANDSTILL_S", 0.5)
+    runner.work(sessions)
+    found = {job.title: (job.state, job.message) for job in queue.jobs()}
+    assert found == {"a hung one": (JobState.FAILED, runner.STOOD_STILL), "next": (JobState.DONE, "")}
+    assert "nothing came of it" in runner.STOOD_STILL
+
+
 def test_after_a_worker_was_killed_the_queue_goes_on(sessions: Path, fake: Path, monkeypatch) -> None:
     queue = Queue(sessions)
     lost, next_one = (queue.add(["say", "x", "0"], title) for title in ("lost", "next"))

@@ -103,6 +103,16 @@ def test_one_that_always_dies_is_given_up(job) -> None:
     assert calls(Path(dies.video)) == 2
 
 
+def test_one_that_stands_still_is_ended_and_given_up(job, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipeline.lecture_run, "STANDSTILL_S", 1.0)
+    slow = job("slow", retries=1)
+    outcome = done(slow)
+    assert (outcome.end, outcome.code, outcome.tries) == (End.FAILED, 1, 2)
+    assert "nothing came of it" in outcome.reason
+    assert "2 time(s)" in outcome.reason
+    assert left(slow) == []
+
+
 def test_a_target_that_cannot_be_written_is_one_sentence(job, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     outcome = done(job("good", out=f"file://{tmp_path}/file/below"))

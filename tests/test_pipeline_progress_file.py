@@ -35,3 +35,24 @@ def test_progress_says_the_stage_and_ends_whole(tmp_path: Path, monkeypatch) -> 
 def test_progress_that_can_not_be_written_does_not_stop_the_work(tmp_path: Path) -> None:
     with progress_file.ProgressFile(tmp_path / "nowhere" / "x") as progress, progress.stage("Analyse", None) as advance:
         advance(1)
+
+
+def test_work_stands_still_where_it_says_the_same_for_long(monkeypatch) -> None:
+    now = 0.0
+    monkeypatch.setattr(progress_file.time, "monotonic", lambda: now)
+    stands_still = progress_file.Standstill(10.0)
+    told = [None, None, progress_file.Reached("Analyse", 1, 9, 1.0), progress_file.Reached("Analyse", 2, 9, 2.0)]
+    for reached in told:
+        assert not stands_still(reached)
+        now += 6.0
+    assert not stands_still(told[-1])
+    now += 6.0
+    assert stands_still(told[-1])
+    assert not stands_still(progress_file.Reached("Analyse", 3, 9, 20.0))
+
+
+def test_work_that_never_told_anything_stands_still(monkeypatch) -> None:
+    monkeypatch.setattr(progress_file.time, "monotonic", iter([0.0, 9.0, 11.0]).__next__)
+    stands_still = progress_file.Standstill(10.0)
+    assert not stands_still(None)
+    assert stands_still(None)
