@@ -44,7 +44,11 @@ DEMO_CLIP = Path(__file__).parents[1] / "demo" / "classroom.mp4"
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Tests side by side compute with one thread each: more would wait for one another."""
+    """Tests side by side compute with one thread each: more would wait for one another.
+
+    What they start may keep the program as it was translated, so that it is not done for each process.
+    """
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     if config.getoption("numprocesses", None):
         for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "OPENCV_FOR_THREADS_NUM"):
             os.environ.setdefault(name, "1")

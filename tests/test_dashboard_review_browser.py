@@ -266,6 +266,9 @@ def test_words_that_mean_ill_stay_words(address: str, page: sync_api.Page) -> No
 def test_the_table_can_be_downloaded(address: str, page: sync_api.Page, tmp_path: Path) -> None:
     review(page, address)
     page.get_by_text("About this lecture").click()
+    page.locator(
+        "[data-testid=stApp][data-test-script-state=notRunning]"
+    ).wait_for()  # its buttons are made anew till then
     with page.expect_download() as begun:
         page.get_by_role("button", name="Engagement table").click()
     begun.value.save_as(tmp_path / "table.csv")
