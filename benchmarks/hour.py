@@ -66,7 +66,10 @@ def main() -> None:
         ["stage", f"{args.minutes:g} minutes (s)", "one hour (min)"],
         [[name, f"{spent:.1f}", f"{hours[name] / 60:.1f}"] for name, spent in parts.items()],
     )
-    common.say(f"one hour takes {sum(hours.values()) / 60:.0f} minutes; {args.minutes:g} took {run['wall'] / 60:.1f}")
+    common.say(
+        f"one hour takes {sum(hours.values()) / 60:.0f} minutes; {args.minutes:g} took {run['wall'] / 60:.1f}, with"
+        f" {run['peak_gib']:.2f} GiB of memory at most"
+    )
     common.write_json(args.json, {"run": run, "hour_s": hours})
 
 

@@ -12,6 +12,7 @@ import argparse
 import atexit
 import json
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -91,11 +92,12 @@ CHILDREN = {"ultralytics": ultralytics_child, "engage": engage_child, "every": e
 
 
 def _write_marks(out: Path, marks: dict[str, Any]) -> None:
-    (out / "marks.json").write_text(json.dumps(marks), encoding="utf-8")
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    (out / "marks.json").write_text(json.dumps(marks | {"peak_gib": peak / 2**30}), encoding="utf-8")
 
 
 def measure(child: str, clip: Path, weights: Path, imgsz: int) -> dict[str, Any]:
-    """Run one whole process and return its marks, with ``wall`` and ``cpu`` seconds of the process.
+    """Run one whole process and return its marks, with ``wall`` and ``cpu`` seconds and ``peak_gib`` memory of it.
 
     Raises:
         RuntimeError: the process failed.

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from browsing import WITH_BROWSER, serving
+from browsing import WITH_BROWSER, insist, serving
 
 from models.states import State
 from pipeline.corrections import read_corrections
@@ -266,12 +266,10 @@ def test_words_that_mean_ill_stay_words(address: str, page: sync_api.Page) -> No
 def test_the_table_can_be_downloaded(address: str, page: sync_api.Page, tmp_path: Path) -> None:
     review(page, address)
     page.get_by_text("About this lecture").click()
-    page.locator(
-        "[data-testid=stApp][data-test-script-state=notRunning]"
-    ).wait_for()  # its buttons are made anew till then
-    with page.expect_download() as begun:
-        page.get_by_role("button", name="Engagement table").click()
-    begun.value.save_as(tmp_path / "table.csv")
+    taken: list[sync_api.Download] = []
+    page.on("download", lambda download: taken.append(download))
+    insist(page, page.get_by_role("button", name="Engagement table").click, lambda: bool(taken))
+    taken[0].save_as(tmp_path / "table.csv")
     assert (tmp_path / "table.csv").read_text().startswith("scope,t,student,engagement")
 
 
