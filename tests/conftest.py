@@ -37,6 +37,25 @@ from reports.weights import WITHHOLD_KEY
 settings.register_profile("any machine", deadline=None)
 settings.load_profile("any machine")
 
+LONGEST = (
+    "engage",
+    "consent_log",
+    "dashboard_serving",
+    "dashboard_walk",
+    "engage_resume",
+    "engage_demo",
+    "engage_withdraw",
+    "dashboard_review_browser",
+    "docs_run",
+    "models_scorer",
+    "pipeline_moving_camera",
+    "pipeline_withdrawal",
+    "pipeline_cluster",
+    "models_anomaly",
+    "engage_batch",
+)
+"""The files that take longest, the first ones to begin: one that came last would leave the other processes idle."""
+
 HEAVY = {"slow", "browser"}
 """Marks of tests that take longer than others."""
 
@@ -56,10 +75,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Side by side, heavy files begin: one that came last would leave the other processes idle."""
+    """Side by side, heavy files begin."""
     if "PYTEST_XDIST_WORKER" in os.environ:
         heavy = {item.path for item in items if HEAVY & {mark.name for mark in item.iter_markers()}}
-        items.sort(key=lambda item: item.path not in heavy)
+        place = {f"test_{name}": place for place, name in enumerate(LONGEST)}
+        items.sort(key=lambda item: (place.get(item.path.stem, len(place)), item.path not in heavy))
 
 
 @pytest.fixture(scope="session", autouse=True)

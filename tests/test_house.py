@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from conftest import LONGEST
 
 from models.states import UNSEEN, State
 
@@ -191,3 +192,7 @@ def test_help_imports_nothing_heavy() -> None:
     assert done.returncode == 0, done.stderr
     assert "Usage" in done.stdout
     assert done.stdout.splitlines()[-1] == "HEAVY"
+
+
+def test_the_files_that_begin_first_are_there() -> None:
+    assert [name for name in LONGEST if not (ROOT / "tests" / f"test_{name}.py").is_file()] == []

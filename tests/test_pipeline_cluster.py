@@ -219,4 +219,5 @@ def test_a_node_that_dies_costs_no_lecture(nodes: Any, jobs: Callable[..., Any])
     until(lambda: not psutil.pid_exists(process))
     slow.with_suffix(".go").touch()
     thread.join(WAIT_S)
-    assert ends(outcomes) == ["done"]
+    # where the cluster is slow to see that the node is gone it may ask once more, after the lecture was done
+    assert ends(outcomes) in (["done"], ["skipped"])
