@@ -19,8 +19,8 @@ setup: $(STAMP)  ## create .venv and install everything into it
 demo: setup  ## analyse the demo lecture and show where the results are
 	@$(BIN)/engage demo
 
-test: setup  ## run all tests, three files at once (PYTEST_ARGS="-n 8": eight)
-	@$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
+test: setup  ## run all tests, two files at once (PYTEST_ARGS="-n 8": eight)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 lint: setup  ## check style and types
 	@$(BIN)/python -m ruff check .
