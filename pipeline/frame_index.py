@@ -98,7 +98,10 @@ class FrameIndex:
         for index in wanted:
             key = bisect_right(self.keys, index) - 1
             if at < 0 or self.keys[key] > at + AHEAD:
-                container.seek(self.starts[key], stream=stream)
+                try:
+                    container.seek(self.starts[key], stream=stream)
+                except FFmpegError:  # a damaged index of its own
+                    raise Astray from None
                 running = decoded(container, stream, Damage())
             while at != index:
                 frame = next(running, None)

@@ -111,6 +111,7 @@ def test_another_number_of_frames_than_there_was(tmp_path, came_out, expected):
         lambda index: replace(index, ticks=[one + (one > 50) for one in index.ticks]),
         lambda index: replace(index, first=index.first + 1),
         lambda index: replace(index, starts=[10**9] * len(index.starts)),
+        lambda index: replace(index, starts=[-(2**62)] * len(index.starts)),
         lambda index: replace(index, starts=index.starts[1:] + index.starts[-1:]),
     ],
 )
