@@ -7,6 +7,8 @@ import gzip
 import json
 import os
 import platform
+import resource
+import sys
 from collections.abc import Iterable, Sequence
 from datetime import date
 from importlib.metadata import version
@@ -140,6 +142,11 @@ def with_interval(value: tuple[float, float, float], digits: int = 3) -> str:
     """``0.933 (0.921–0.945)``."""
     middle, low, high = (f"{number:.{digits}f}" for number in value)
     return f"{middle} ({low}–{high})"
+
+
+def peak_gib() -> float:
+    """The most memory (GiB) this process has held."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 2**30
 
 
 def say(text: str) -> None:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -95,8 +94,12 @@ def tables_child(students: int, hours: float) -> None:
         before = psutil.Process().memory_info().rss
         watch = Stopwatch()
         made = conclude(lecture, followed, log, NOBODY, Settings(), watch)  # type: ignore[arg-type]
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-    figures = {"rows": len(made.observations), "found": made.students, "before": before / GIB, "peak": peak / GIB}
+    figures = {
+        "rows": len(made.observations),
+        "found": made.students,
+        "before": before / GIB,
+        "peak": common.peak_gib(),
+    }
     print(json.dumps(figures | {"table": made.observations.memory_usage().sum() / GIB, **watch.seconds}))
 
 

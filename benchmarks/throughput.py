@@ -12,7 +12,6 @@ import argparse
 import atexit
 import json
 import os
-import resource
 import statistics
 import subprocess
 import sys
@@ -92,8 +91,7 @@ CHILDREN = {"ultralytics": ultralytics_child, "engage": engage_child, "every": e
 
 
 def _write_marks(out: Path, marks: dict[str, Any]) -> None:
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-    (out / "marks.json").write_text(json.dumps(marks | {"peak_gib": peak / 2**30}), encoding="utf-8")
+    (out / "marks.json").write_text(json.dumps(marks | {"peak_gib": common.peak_gib()}), encoding="utf-8")
 
 
 def measure(child: str, clip: Path, weights: Path, imgsz: int) -> dict[str, Any]:

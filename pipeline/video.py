@@ -122,7 +122,7 @@ class VideoReader:
         if self._running is not None:
             self._running.close()
 
-    def frames(self, rate: float | None = None, within: Spans | None = None) -> Iterator[Frame]:
+    def frames(self, rate: float | None = None) -> Iterator[Frame]:
         """All frames, or about ``rate`` of them per second (see ``Sampler``).
 
         All are decoded and counted, only the chosen ones become arrays. Every frame is chosen when the
@@ -130,27 +130,26 @@ class VideoReader:
 
         Args:
             rate: frames per second; ``None``: all.
-            within: only frames in one of these spans, which are in order.
 
         Raises:
             ValueError: ``rate`` is not a positive number.
         """
-        self._running = self._iterate(self._sampler(rate), within)
+        self._running = self._iterate(self._sampler(rate))
         return self._running
 
     def frames_within(self, spans: Spans, expected: int | None, rate: float | None = None) -> Iterator[Frame]:
-        """As ``frames(rate, spans)`` of a recording that was decoded before; the rest is decoded only where it must be.
+        """The ``frames(rate)`` of some spans, of a recording decoded before; the rest is decoded only if it must be.
 
         ``decoded`` is the number of all frames all the same: outside the spans, and before them back to a keyframe,
-        they are counted by their packets. Where a file does not tell where its frames are, or tells something else
-        than what is found there, all is decoded.
+        they are counted by their packets. ``duration`` is told only where all is decoded: where a file does not tell
+        where its frames are, or tells something else than what is found there.
 
         Args:
-            spans: which frames.
+            spans: which frames; in order.
             expected: how many frames the recording has; ``None``: not known, and all is decoded.
             rate: as of ``frames``.
         """
-        self._running = self._jump(self._sampler(rate), spans, expected, rate)
+        self._running = self._jump(spans, expected, rate)
         return self._running
 
     def _sampler(self, rate: float | None) -> Sampler | None:
@@ -163,10 +162,8 @@ class VideoReader:
         # 29.97 asked of 30000/1001: jitter must not drop frames
         return None if rate >= self.info.fps * 0.999 else sampler
 
-    def _jump(
-        self, sampler: Sampler | None, spans: Spans, expected: int | None, rate: float | None
-    ) -> Generator[Frame, None, None]:
-        tick, last = self.info.time_base, -1
+    def _jump(self, spans: Spans, expected: int | None, rate: float | None) -> Generator[Frame, None, None]:
+        tick, last, sampler = self.info.time_base, -1, self._sampler(rate)
         index = None if expected is None else FrameIndex.of(self.path, tick, self.info.fps)
         if index is not None and len(index.ticks) == expected:
             taken = [sampler is None or sampler.takes(one * tick) for one in index.ticks]
@@ -183,7 +180,7 @@ class VideoReader:
             if frame.index > last:
                 yield frame
 
-    def _iterate(self, sampler: Sampler | None, within: Spans | None) -> Generator[Frame, None, None]:
+    def _iterate(self, sampler: Sampler | None, within: Spans | None = None) -> Generator[Frame, None, None]:
         self.decoded, self.duration, self.warnings = 0, 0.0, []
         damage = Damage()
         tick = self.info.time_base

@@ -38,7 +38,7 @@ def seen(frames: Sequence[Frame]) -> list[tuple[object, ...]]:
 def same(path: Path, spans: list[tuple[float, float]], rate: float | None = None) -> VideoReader:
     """A reader that has read these stretches, which were the same as when all is decoded."""
     plain, reader = VideoReader(path), VideoReader(path)
-    wanted = seen(list(plain.frames(rate, spans)))
+    wanted = seen(list(plain.frames_within(spans, None, rate)))
     assert seen(list(reader.frames_within(spans, plain.decoded, rate))) == wanted
     assert reader.decoded == plain.decoded
     return reader
@@ -93,7 +93,7 @@ def test_a_truncated_file(tmp_path):
     path = clip(tmp_path / "a.mp4", noise=True)
     path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
     plain, reader = VideoReader(path), VideoReader(path)
-    wanted = seen(list(plain.frames(None, LATE)))
+    wanted = seen(list(plain.frames_within(LATE, None)))
     assert seen(list(reader.frames_within(LATE, plain.decoded))) == wanted
 
 
@@ -120,7 +120,7 @@ def test_what_is_not_where_it_should_be_is_looked_for_from_the_start(tmp_path, m
     index = index_of(path)
     assert index is not None
     reader = VideoReader(path)
-    wanted = seen(list(reader.frames(None, LATE)))
+    wanted = seen(list(reader.frames_within(LATE, None)))
     monkeypatch.setattr(FrameIndex, "of", lambda *_: lie(index))
     assert seen(list(reader.frames_within(LATE, COUNT))) == wanted
     assert reader.decoded == COUNT

@@ -303,7 +303,8 @@ def test_a_time_lies_in_one_of_the_spans_or_in_none(spans, t):
 )
 def test_only_frames_of_some_stretches(tmp_path, within, expected):
     reader = VideoReader(cfr(tmp_path / "a.mp4", Fraction(10), 10))
-    assert [frame.index for frame in reader.frames(within=within)] == expected
+    frames = reader.frames() if within is None else reader.frames_within(within, None)
+    assert [frame.index for frame in frames] == expected
     assert reader.decoded == 10  # all are counted
     assert reader.duration == pytest.approx(1.0)
 
@@ -311,7 +312,9 @@ def test_only_frames_of_some_stretches(tmp_path, within, expected):
 def test_stretches_and_a_rate_together_take_frames_that_the_rate_alone_takes(tmp_path):
     reader = VideoReader(cfr(tmp_path / "a.mp4", Fraction(10), 20))
     alone = [frame.index for frame in reader.frames(5.0)]
-    assert [frame.index for frame in reader.frames(5.0, within=[(0.55, 1.5)])] == [i for i in alone if 6 <= i < 15]
+    assert [frame.index for frame in reader.frames_within([(0.55, 1.5)], None, 5.0)] == [
+        i for i in alone if 6 <= i < 15
+    ]
 
 
 @pytest.mark.parametrize(
