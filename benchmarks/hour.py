@@ -3,7 +3,8 @@
 ``clips/college_class.mp4`` (about 25 people) is brought to 720 lines and 25 frames per second and played forth and
 back again and again: a lecture does not start anew every 13 s, with all people elsewhere at once. The whole ``engage
 run`` at its defaults is timed. An hour is its start-up and twelve times the rest: nothing in it grows faster than the
-lecture (``benchmarks.flat``). Run: ``python -m benchmarks.hour``.
+lecture (``benchmarks.flat``). Run: ``python -m benchmarks.hour``. The memory of three hours run whole, in small
+pictures so that they fit into one: ``--clip demo/classroom.mp4 --minutes 180 --lines 360 --imgsz 640``.
 """
 
 from __future__ import annotations
@@ -26,17 +27,17 @@ LINES, RATE = 720, 25.0
 CLIP = "clips/college_class.mp4"
 
 
-def enlarged(clip: Path, out: Path) -> Path:
-    """The clip with ``LINES`` lines and about ``RATE`` frames per second, forth and back."""
+def resized(clip: Path, out: Path, lines: int = LINES) -> Path:
+    """The clip with so many lines and about ``RATE`` frames per second, forth and back."""
     with VideoReader(clip) as reader:
-        width = 2 * round(reader.info.width * LINES / reader.info.height / 2)
-        info = replace(reader.info, width=width, height=LINES, fps=min(RATE, reader.info.fps))
+        width = 2 * round(reader.info.width * lines / reader.info.height / 2)
+        info = replace(reader.info, width=width, height=lines, fps=min(RATE, reader.info.fps))
         frames = list(reader.frames(RATE))
         step = round(1 / (info.fps * info.time_base))
         with VideoWriter(out, info, crf=18) as writer:
             for number, frame in enumerate([*frames, *frames[-2:0:-1]]):
                 at = replace(frame, pts=number * step, t=float(number * step * info.time_base), duration=0)
-                writer.write(at, cv2.resize(frame.image, (width, LINES)))
+                writer.write(at, cv2.resize(frame.image, (width, lines)))
     return out
 
 
@@ -45,16 +46,18 @@ def main() -> None:
     parser = common.parser(__doc__)
     parser.add_argument("--clip", type=Path, help=f"video to put in a loop (default: {CLIP} of --data)")
     parser.add_argument("--minutes", type=float, default=5, help="length that is run (default: 5)")
+    parser.add_argument("--lines", type=int, default=LINES, help=f"of its pictures, px (default: {LINES})")
+    parser.add_argument("--imgsz", type=int, default=DetectSettings().imgsz, help="of the detector, px")
     args = parser.parse_args()
     common.print_machine()
     clip = args.clip or args.data / CLIP
-    weights, imgsz = find_weights(DetectSettings().weights).path, DetectSettings().imgsz
+    weights = find_weights(DetectSettings().weights).path
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
-        lecture = loop_clip(enlarged(clip, work / "once.mp4"), work / "lecture.mp4", 60 * args.minutes)
+        lecture = loop_clip(resized(clip, work / "once.mp4", args.lines), work / "lecture.mp4", 60 * args.minutes)
         with VideoReader(lecture) as reader:
             size = f"{reader.info.width} x {reader.info.height}"
-        run = measure("engage", lecture, weights.resolve(), imgsz)
+        run = measure("engage", lecture, weights.resolve(), args.imgsz)
     times = 60 / args.minutes
     start_up = run["wall"] - run["work"]
     parts = {"start-up": start_up, **run["stages"], "report": run["report"]}

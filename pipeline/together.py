@@ -29,7 +29,7 @@ class Together:
             return True
         if second in self._apart.get(first, ()):
             return False
-        if _overlap(self._spans[first], self._spans[second]):
+        if spans_overlap(self._spans[first], self._spans[second]):
             self._apart.setdefault(first, set()).add(second)
             self._apart.setdefault(second, set()).add(first)
             return False
@@ -48,7 +48,7 @@ class Together:
         return [[self._pieces[index] for index in sorted(own)] for own in self._own.values()]
 
 
-def _overlap(one: np.ndarray, other: np.ndarray) -> bool:
+def spans_overlap(one: np.ndarray, other: np.ndarray) -> bool:
     """Whether any of these spans (n, 2) and those (m, 2) share a moment; both in order, none overlaps its neighbour."""
     if not len(one) or not len(other):
         return False
