@@ -137,7 +137,10 @@ def run(
     imgsz: Annotated[int | None, typer.Option(help="Detector's image size, px; 960 by default.")] = None,
     rate: Annotated[float | None, typer.Option(help="Analysed frames per second; 5 by default.")] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu or cuda:N; auto by default.")] = None,
-    backend: Annotated[str | None, typer.Option(help="auto, torch or openvino; auto by default.")] = None,
+    backend: Annotated[str | None, typer.Option(help="auto, torch, openvino or tensorrt; auto by default.")] = None,
+    decoder: Annotated[
+        str | None, typer.Option(help="cpu, or cuda: NVIDIA's decoder, where it knows the format; cpu by default.")
+    ] = None,
     config: Annotated[Path | None, typer.Option(help="YAML with any setting.")] = None,
     students: Annotated[
         int | None, typer.Option(min=1, help="Students in the room, if somebody counted them; staff not.")
@@ -189,6 +192,7 @@ def run(
         blur=blur and blur.value,
         rate=rate,
         device=device,
+        decoder=decoder,
         keep_audio=keep_audio or None,
         cover__style=cover,
         detect__weights=detector,
@@ -360,7 +364,7 @@ def find_segment(
 
     stop = Stop.listen()
     behaviours = not permission.policy.zones  # only the analysis knows who sits where
-    with VideoReader(video) as reader, shown(console, stop) as bars:
+    with VideoReader(video, settings.decoder) as reader, shown(console, stop) as bars:
         detector = UltralyticsDetector(settings.detect, settings.device)
         batch = settings.detect.frames_at_once(detector.device, reader.info.width, reader.info.height)
         width = len(detector.behaviour_names)
@@ -402,7 +406,7 @@ def _run(
     worst = 0
     for video in videos:
         try:
-            with VideoReader(video) as reader:
+            with VideoReader(video, settings.decoder) as reader:
                 # only once a video is known to be readable: loading takes seconds
                 if detector is None:
                     detector = UltralyticsDetector(settings.detect, settings.device)

@@ -48,16 +48,19 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=5, help="length that is run (default: 5)")
     parser.add_argument("--lines", type=int, default=LINES, help=f"of its pictures, px (default: {LINES})")
     parser.add_argument("--imgsz", type=int, default=DetectSettings().imgsz, help="of the detector, px")
+    for name, usual in (("device", "cpu"), ("backend", "auto"), ("decoder", "cpu")):
+        parser.add_argument(f"--{name}", default=usual, help=f"of engage run (default: {usual})")
     args = parser.parse_args()
     common.print_machine()
     clip = args.clip or args.data / CLIP
     weights = find_weights(DetectSettings().weights).path
+    where = ["--device", args.device, "--backend", args.backend, "--decoder", args.decoder]
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         lecture = loop_clip(resized(clip, work / "once.mp4", args.lines), work / "lecture.mp4", 60 * args.minutes)
         with VideoReader(lecture) as reader:
             size = f"{reader.info.width} x {reader.info.height}"
-        run = measure("engage", lecture, weights.resolve(), args.imgsz)
+        run = measure("engage", lecture, weights.resolve(), args.imgsz, *where)
     times = 60 / args.minutes
     start_up = run["wall"] - run["work"]
     parts = {"start-up": start_up, **run["stages"], "report": run["report"]}
@@ -66,8 +69,11 @@ def main() -> None:
     hours = {name: spent if name in fixed else spent * times for name, spent in parts.items()}
     common.print_table(
         f"{clip.name}, {size}, {run['frames']} frames ({run['analysed']} analysed), {run['students']} students",
-        ["stage", f"{args.minutes:g} minutes (s)", "one hour (min)"],
-        [[name, f"{spent:.1f}", f"{hours[name] / 60:.1f}"] for name, spent in parts.items()],
+        ["stage", f"{args.minutes:g} minutes (s)", "frames/s", "one hour (min)"],
+        [
+            [name, f"{spent:.1f}", f"{run['frames'] / spent:.0f}" if spent >= 0.05 else "", f"{hours[name] / 60:.1f}"]
+            for name, spent in parts.items()
+        ],
     )
     common.say(
         f"one hour takes {sum(hours.values()) / 60:.0f} minutes; {args.minutes:g} took {run['wall'] / 60:.1f}, with"

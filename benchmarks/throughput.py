@@ -66,8 +66,8 @@ def engage_child(clip: str, weights: str, imgsz: int, out: Path, *more: str) -> 
 
     pipeline.retention.promise = promised  # the last thing before the report
     engage.process = clocked("work", process)
-    options = ["--out", str(out), "--approved-by", "benchmark", "--detector", weights, "--imgsz", str(imgsz), *more]
-    sys.argv = ["engage", "run", clip, "--device", "cpu", *options]
+    options = ["--out", str(out), "--approved-by", "benchmark", "--detector", weights, "--imgsz", str(imgsz)]
+    sys.argv = ["engage", "run", clip, *options, *(more or ("--device", "cpu"))]
     atexit.register(_write_session_marks, out, seconds)  # the command ends its process
     engage.main()
 
@@ -84,7 +84,7 @@ def every_frame_child(clip: str, weights: str, imgsz: int, out: Path) -> None:
     """B, but it analyses every frame."""
     with VideoReader(clip) as reader:
         rate = str(reader.info.fps)
-    engage_child(clip, weights, imgsz, out, "--rate", rate)
+    engage_child(clip, weights, imgsz, out, "--device", "cpu", "--rate", rate)
 
 
 CHILDREN = {"ultralytics": ultralytics_child, "engage": engage_child, "every": every_frame_child}
@@ -94,8 +94,13 @@ def _write_marks(out: Path, marks: dict[str, Any]) -> None:
     (out / "marks.json").write_text(json.dumps(marks | {"peak_gib": common.peak_gib()}), encoding="utf-8")
 
 
-def measure(child: str, clip: Path, weights: Path, imgsz: int) -> dict[str, Any]:
+def measure(child: str, clip: Path, weights: Path, imgsz: int, *more: str) -> dict[str, Any]:
     """Run one whole process and return its marks, with ``wall`` and ``cpu`` seconds and ``peak_gib`` memory of it.
+
+    Args:
+        child: which of ``CHILDREN``.
+        clip, weights, imgsz: of both sides.
+        more: options of ``engage run``, of that child; on the CPU where there are none.
 
     Raises:
         RuntimeError: the process failed.
@@ -105,7 +110,7 @@ def measure(child: str, clip: Path, weights: Path, imgsz: int) -> dict[str, Any]
         if child != "ultralytics":
             settings["OPENBLAS_NUM_THREADS"] = "1"  # as the command does by itself, but NumPy is loaded before it here
         command = [sys.executable, "-m", "benchmarks.throughput", "--child", child, "--clip", str(clip)]
-        command += ["--weights", str(weights), "--imgsz", str(imgsz), "--out", folder]
+        command += ["--weights", str(weights), "--imgsz", str(imgsz), "--out", folder, "--", *more]
         cpu_before, begin = _cpu_of_children(), time.perf_counter()
         done = subprocess.run(
             command, cwd=common.ROOT, env=os.environ | settings, capture_output=True, text=True, check=False
@@ -161,9 +166,10 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=2, help="pairs (default: 2)")
     parser.add_argument("--child", choices=CHILDREN, help=argparse.SUPPRESS)
     parser.add_argument("--out", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("more", nargs="*", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.child:
-        CHILDREN[args.child](str(args.clip), str(args.weights), args.imgsz, args.out)
+        CHILDREN[args.child](str(args.clip), str(args.weights), args.imgsz, args.out, *args.more)
         return
     from models.registry import find_weights
     from pipeline.detect import DetectSettings

@@ -143,8 +143,18 @@ def train_export(
         typer.Option(help="Folder with frames of lectures: bring the detector to 8-bit integers; may be repeated."),
     ] = None,
     faces: Annotated[bool, typer.Option("--faces", help="Also those of MediaPipe's face networks.")] = False,
+    tensorrt: Annotated[
+        bool, typer.Option("--tensorrt", help="Instead the detector's TensorRT form, for this computer's NVIDIA GPU.")
+    ] = False,
+    batch: Annotated[int, typer.Option(min=1, help="With --tensorrt: most pictures of one call.")] = 16,
 ) -> None:
     """Write the OpenVINO forms of the detector and of the other shipped networks beside them."""
+    if tensorrt:
+        from models.registry import find_weights
+        from models.tensorrt_yolo import export_engine
+
+        typer.echo(f"written to {export_engine(find_weights(detector), imgsz, batch)}")
+        return
     from models.behaviour import WEIGHTS
     from models.exported import export_behaviour, export_detector, export_faces, export_head
     from models.head import WEIGHTS as HEAD_WEIGHTS

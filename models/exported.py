@@ -74,7 +74,7 @@ def export_detector(weights: WeightsFile, imgsz: int, pictures: Sequence[Path] =
             _to_eight_bits(next(made.glob("*.xml")), pictures, imgsz, int(metadata["stride"]))
             content["bits"] = 8
         (made / METADATA).write_text(yaml.safe_dump(content, sort_keys=True), encoding="utf-8")
-        return _put(made, form_folder(weights.path))
+        return put_form(made, form_folder(weights.path))
 
 
 def _to_eight_bits(file: Path, pictures: Sequence[Path], imgsz: int, stride: int) -> None:
@@ -145,10 +145,11 @@ def _export(weights: WeightsFile, network: Any, px: int) -> Path:
         converted = openvino.convert_model(network, example_input=torch.zeros(2, 3, px, px), input=[-1, 3, px, px])
         openvino.save_model(converted, made / f"{weights.path.stem}.xml", compress_to_fp16=True)
         (made / METADATA).write_text(yaml.safe_dump({SOURCE: weights.sha256}), encoding="utf-8")
-        return _put(made, form_folder(weights.path))
+        return put_form(made, form_folder(weights.path))
 
 
-def _put(made: Path, folder: Path) -> Path:
+def put_form(made: Path, folder: Path) -> Path:
+    """Put a form that is whole in the place of another, if there is one."""
     beside = folder.with_name(folder.name + ".partial")
     shutil.rmtree(beside, ignore_errors=True)
     shutil.copytree(made, beside)

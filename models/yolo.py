@@ -24,8 +24,9 @@ GROUP_SHARE = 0.7
 """Share of a student's box inside a group's box from which the student belongs to the group."""
 
 
-Backend = Literal["auto", "torch", "openvino"]
-"""What runs a network. ``auto``: OpenVINO on a CPU where a form of these very weights is there, else PyTorch."""
+Backend = Literal["auto", "torch", "openvino", "tensorrt"]
+"""What runs a network. ``auto``: OpenVINO on a CPU where a form of these very weights is there, else PyTorch.
+``tensorrt``: the detector's form that was made on this computer; the other networks as with ``torch``."""
 
 
 def wants_openvino(backend: Backend, device: str) -> bool:

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, Literal
 
 import av
 import numpy as np
 from av.audio.stream import AudioStream
+from av.codec.hwaccel import HWAccel
 from av.container import InputContainer
 from av.error import ArgumentError, ExitError, FFmpegError, InvalidDataError
 from av.sidedata.sidedata import Type as SideDataType
@@ -42,6 +43,12 @@ files and addresses (HLS, DASH, concat, SDP, numbered pictures): a lecture is on
 ATTACHED_PICTURE = 0x400  # AV_DISPOSITION_ATTACHED_PIC, libavformat/avformat.h
 SWS_MATRIX = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9, 10: 9}
 """ISO/IEC 23091-2 matrix coefficients, as a frame is tagged -> SWS_CS_* of libswscale/swscale.h."""
+
+Decoder = Literal["cpu", "cuda"]
+"""What decodes a recording. ``cuda``: NVIDIA's decoder where there is one that knows the format, else the CPU."""
+
+PLANAR: Final = {"nv12": "yuv420p", "nv16": "yuv422p", "p010le": "yuv420p10le", "p016le": "yuv420p16le"}
+"""How GPUs lay pictures out -> how the CPU's decoders do: only these become BGR alike, to the last bit."""
 
 
 @dataclass
@@ -71,6 +78,8 @@ class Picture:
         untagged = Colorspace.ITU709 if frame.height >= 720 else Colorspace.ITU601
         full = frame.color_range == ColorRange.JPEG or frame.format.name.startswith(("yuvj", "gray", "pal"))
         try:
+            if frame.format.name in PLANAR:
+                frame = self._reformatter.reformat(frame, format=PLANAR[frame.format.name])
             image: NDArray[Any] = self._reformatted(frame, untagged, full).to_ndarray()
         except (FFmpegError, ValueError) as error:
             raise VideoError(
@@ -109,19 +118,34 @@ def _orientation(frame: VideoFrame) -> tuple[int, bool]:
     return round(turn / 90) % 4 * 90, mirrored
 
 
-def open_file(path: Path) -> InputContainer:
+def open_file(path: Path, decoder: Decoder = "cpu") -> InputContainer:
     """The file, of a kind that is read here, with limits on what it may ask for; nothing else is opened for it.
+
+    Args:
+        path: the file.
+        decoder: of its pictures; the CPU where the other is not to be had.
 
     Raises:
         VideoError: with the reason in words.
     """
     most_looked_at = 4 * MOST_PIXELS  # larger than what is read, so that the size can be told
     limits = {"format_whitelist": FORMATS, "protocol_whitelist": "file", "max_pixels": str(most_looked_at)}
-    try:
+
+    def open_with(accelerator: HWAccel | None) -> InputContainer:
         # absolute: a colon in the name is not a protocol; titles and the like need not be UTF-8
         return av.open(
-            str(path.absolute()), options=limits, metadata_errors="replace", timeout=(READ_TIMEOUT_S, READ_TIMEOUT_S)
+            str(path.absolute()),
+            options=dict(limits),
+            metadata_errors="replace",
+            timeout=(READ_TIMEOUT_S, READ_TIMEOUT_S),
+            hwaccel=accelerator,
         )
+
+    if decoder == "cuda":
+        with contextlib.suppress(FFmpegError, ValueError, NotImplementedError):  # no such device, or a bad file
+            return open_with(HWAccel("cuda", allow_software_fallback=True))
+    try:
+        return open_with(None)
     except (FFmpegError, ValueError) as error:
         if isinstance(error, InvalidDataError) and _mp4_without_index(path):
             raise VideoError(
@@ -143,8 +167,12 @@ def _reason(error: Exception) -> str:
 
 
 @contextlib.contextmanager
-def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
+def opened(path: Path, decoder: Decoder = "cpu") -> Iterator[tuple[InputContainer, VideoStream]]:
     """The file and its largest video stream; cover pictures of sound files do not count.
+
+    Args:
+        path: the file.
+        decoder: see ``open_file``.
 
     Raises:
         VideoError: with the reason in words.
@@ -155,7 +183,7 @@ def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
         raise VideoError(f"{path}: no such file; check the path")
     if path.stat().st_size == 0:
         raise VideoError(f"{path.name}: the file is empty (0 bytes); export or copy the recording again")
-    container = open_file(path)
+    container = open_file(path, decoder)
     with container:
         if len(container.streams) > MOST_STREAMS:
             raise VideoError(
@@ -169,7 +197,8 @@ def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
         stream = max(streams, key=lambda stream: stream.width * stream.height)
         check_size(path, stream.width, stream.height)
         stream.codec_context.options = {"max_pixels": str(MOST_PIXELS)}  # the pictures may be others than declared
-        stream.thread_type = "AUTO"
+        if not stream.codec_context.is_hwaccel:
+            stream.thread_type = "AUTO"
         yield container, stream
 
 

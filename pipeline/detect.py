@@ -21,6 +21,7 @@ from models.errors import ModelFileError
 from models.exported import find_form
 from models.openvino_yolo import OpenVinoYolo
 from models.registry import DEFAULT_DETECTOR, WeightsFile, find_weights
+from models.tensorrt_yolo import TensorRtYolo, find_engine
 from models.yolo import BEHAVIOURS, GROUP, GROUP_SHARE, PEOPLE, Backend, load_yolo, wants_openvino
 from pipeline.errors import InputError
 
@@ -57,7 +58,9 @@ class DetectSettings(BaseModel):
     )
     max_students: int = Field(200, ge=1, description="most boxes per frame")
     backend: Backend = Field(
-        "auto", description="what runs the networks; auto: openvino on a CPU where such a form of the weights is there"
+        "auto",
+        description="what runs the networks; auto: openvino on a CPU where such a form of the weights is there;"
+        " tensorrt: on an NVIDIA GPU, the form made by engage train export --tensorrt",
     )
     batch: int | None = Field(
         None, ge=1, description="frames per network call; none given: 4 on a CPU, up to 16 on a GPU"
@@ -167,13 +170,7 @@ class UltralyticsDetector:
         self.settings = settings
         self.device = choose_device(device)
         self.weights = find_weights(settings.weights)
-        form = find_form(self.weights) if wants_openvino(settings.backend, self.device) else None
-        if form is None and settings.backend == "openvino":
-            raise InputError(
-                f"{self.weights.path.name}: has no OpenVINO form beside it; use --backend auto or torch, or make one"
-                " with engage train export"
-            )
-        self._model: Any = load_yolo(self.weights) if form is None else OpenVinoYolo(form)
+        self._model: Any = _load(self.weights, settings, self.device)
         self._classes = _read_classes(dict(self._model.names), self.weights)
         self.behaviour_names = self._classes.behaviours
         self.behaviour_weights: WeightsFile | None = None
@@ -211,8 +208,11 @@ class UltralyticsDetector:
         import torch
 
         threads = torch.get_num_threads()
-        half = {"quantize": 16} if self.device != "cpu" else {}
-        results = self._model.predict(list(images), device=self.device, verbose=False, **half, **asked)
+        if isinstance(self._model, TensorRtYolo):
+            results = self._model.predict(images, **asked)
+        else:
+            half = {"quantize": 16} if self.device != "cpu" else {}
+            results = self._model.predict(list(images), device=self.device, verbose=False, **half, **asked)
         torch.set_num_threads(threads)  # Ultralytics leaves one core idle: of two, that is half the speed
         parts = [(one.boxes.xyxy, one.boxes.conf[:, None], one.boxes.cls[:, None]) for one in results]
         return [torch.cat([part.float() for part in found], dim=1).cpu().numpy() for found in parts]
@@ -240,6 +240,27 @@ class UltralyticsDetector:
             # what the group does not say, the picture of the student does
             behaviours[allowed] += (1 - behaviours[allowed].sum(axis=1, keepdims=True)) * read
         return Detections(found.boxes_xyxy, found.scores, behaviours)
+
+
+def _load(weights: WeightsFile, settings: DetectSettings, device: str) -> Any:
+    """The detector in the form that ``settings.backend`` asks for."""
+    if settings.backend == "tensorrt":
+        if device == "cpu":
+            raise InputError("the backend tensorrt needs an NVIDIA GPU; use --backend auto, or --device cuda:0")
+        engine = find_engine(weights)
+        if engine is None:
+            raise InputError(
+                f"{weights.path.name}: has no TensorRT form beside it; use --backend auto or torch, or make one with"
+                " engage train export --tensorrt"
+            )
+        return TensorRtYolo(engine, device, settings.imgsz)
+    form = find_form(weights) if wants_openvino(settings.backend, device) else None
+    if form is None and settings.backend == "openvino":
+        raise InputError(
+            f"{weights.path.name}: has no OpenVINO form beside it; use --backend auto or torch, or make one"
+            " with engage train export"
+        )
+    return load_yolo(weights) if form is None else OpenVinoYolo(form)
 
 
 def in_groups(boxes_xyxy: np.ndarray, groups_xyxy: np.ndarray, group_scores: np.ndarray) -> np.ndarray:

@@ -14,7 +14,20 @@ from consent.policy import CoverPolicy, OptOut, Purpose
 from consent.zones import Zone
 from pipeline.settings import Settings
 
-READING = ("profile", "rate", "device", "detect", "camera", "track", "faces", "heads", "hands", "desk", "objects")
+READING = (
+    "profile",
+    "rate",
+    "device",
+    "decoder",
+    "detect",
+    "camera",
+    "track",
+    "faces",
+    "heads",
+    "hands",
+    "desk",
+    "objects",
+)
 """Settings on which readings depend; the others are for what is made of them."""
 
 ROOMS = ("pipeline", "models")
@@ -48,7 +61,7 @@ def origin_of(
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
 
 
-MACHINE = ("device", "checkpoint_s")
+MACHINE = ("device", "decoder", "checkpoint_s")
 """Settings that say how to work and not what comes out."""
 
 

@@ -57,7 +57,7 @@ def redraw(
     # An odd size was made even by the encoder: what was drawn is placed by the size before.
     width, height = before.info.width, before.info.height
     with (
-        VideoReader(video) as reader,
+        VideoReader(video, settings.decoder) as reader,
         VideoWriter(
             out,
             replace(reader.info, width=width, height=height),

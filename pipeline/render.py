@@ -83,7 +83,7 @@ def render(
     """
     annotator = Annotator(analysis, class_engagement, settings, patches)
     with (
-        VideoReader(video) as reader,
+        VideoReader(video, settings.decoder) as reader,
         VideoWriter(
             out,
             reader.info,
@@ -131,7 +131,7 @@ def render_anew(
     annotator = Annotator(analysis, class_engagement, settings, patches)
     share = sum(end - start for start, end in spans) / max(analysis.duration_s, 1e-9)
     with (
-        VideoReader(video) as reader,
+        VideoReader(video, settings.decoder) as reader,
         progress.stage("Cover", round(share * analysis.frames)) as advance,
         closing(prefetch(reader.frames_within(spans, analysis.frames), depth=8)) as frames,
     ):

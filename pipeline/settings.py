@@ -18,6 +18,7 @@ from pipeline.anonymise import CoverSettings
 from pipeline.audit import AuditSettings
 from pipeline.camera import CameraSettings
 from pipeline.cues import CueSettings
+from pipeline.decode import Decoder
 from pipeline.desk import DeskSettings
 from pipeline.detect import DetectSettings
 from pipeline.errors import InputError
@@ -43,6 +44,10 @@ class Settings(BaseModel):
     rate: float = Field(5.0, gt=0, le=60, description="analysed frames per second; all frames are rendered")
     students: int | None = Field(None, ge=1, description="students in the room, where somebody counted; staff not")
     device: str = Field("auto", description="auto, cpu or cuda:N")
+    decoder: Decoder = Field(
+        "cpu",
+        description="what decodes the recording, cpu or cuda: NVIDIA's decoder where it knows the format, else the CPU",
+    )
     keep_audio: bool = Field(False, description="voices identify people")
     detect: DetectSettings = DetectSettings()
     camera: CameraSettings = CameraSettings()

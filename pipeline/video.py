@@ -24,7 +24,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from pipeline.decode import Damage, Picture, check_size, decoded, mean_fps, opened, sound_of, timestamp
+from pipeline.decode import Damage, Decoder, Picture, check_size, decoded, mean_fps, opened, sound_of, timestamp
 from pipeline.errors import VideoError
 from pipeline.frame_index import Astray, FrameIndex
 from pipeline.timing import Clock, Sampler
@@ -94,17 +94,23 @@ class VideoReader:
     After an iteration has ended ``decoded`` is the number of frames in it, ``duration`` the seconds up to the
     end of the last one, and ``warnings`` says in one sentence each what could not be read.
 
+    Args:
+        path: the recording.
+        decoder: what decodes it; the CPU, with a warning, where the other is not to be had. The pictures are the same.
+
     Raises:
         VideoError: the file cannot be read as video.
     """
 
-    def __init__(self, path: Path | str) -> None:
+    def __init__(self, path: Path | str, decoder: Decoder = "cpu") -> None:
         self.path = Path(path)
+        self._decoder: Decoder = decoder
         self.decoded = 0
         self.duration = 0.0
         self.warnings: list[str] = []
         self._running: Generator[Frame, None, None] | None = None
-        with opened(self.path) as (container, stream):
+        with opened(self.path, decoder) as (container, stream):
+            self._fell_back = decoder != "cpu" and not stream.codec_context.is_hwaccel
             first = next(decoded(container, stream, Damage()), None)
             if first is None:
                 raise VideoError(f"{self.path.name}: no frame can be decoded; export or copy the recording again")
@@ -169,7 +175,7 @@ class VideoReader:
             taken = [sampler is None or sampler.takes(one * tick) for one in index.ticks]
             wanted = [at for at, one in enumerate(index.ticks) if taken[at] and lies_in(float(one * tick), spans)]
             interval = Clock(tick, self.info.fps).interval
-            with contextlib.suppress(Astray), opened(self.path) as (container, stream):
+            with contextlib.suppress(Astray), opened(self.path, self._decoder) as (container, stream):
                 for last, picture in index.decode(container, stream, wanted):
                     pts = index.ticks[last]
                     shown = self._shown(pts, picture, interval, last)
@@ -185,7 +191,7 @@ class VideoReader:
         damage = Damage()
         tick = self.info.time_base
         clock = Clock(tick, self.info.fps)
-        with opened(self.path) as (container, stream):
+        with opened(self.path, self._decoder) as (container, stream):
             for frame in decoded(container, stream, damage):
                 pts = clock.ticks(timestamp(container, frame))
                 t = float(pts * tick)
@@ -197,6 +203,8 @@ class VideoReader:
                 if (sampler is None or sampler.takes(pts * tick)) and (within is None or lies_in(t, within)):
                     yield Frame(index, t, pts, self._image(frame), shown)
         self.warnings = self._judge(damage)
+        if self._fell_back:
+            self.warnings.append(f"{self.info.name}: the decoder cuda is not to be had here; the CPU decoded it")
 
     def _image(self, frame: VideoFrame) -> NDArray[np.uint8]:
         try:

@@ -157,7 +157,8 @@ def test_every_link_leads_somewhere(page: str) -> None:
 
 def test_options_named_alone_in_the_readme_exist() -> None:
     command: Any = typer.main.get_command(engage.app)
-    all_commands = [*command.commands.values(), *command.commands["consent"].commands.values()]
+    groups = [command, command.commands["consent"], command.commands["train"]]
+    all_commands = [one for group in groups for one in group.commands.values()]
     known = {option for one in all_commands for parameter in one.params for option in parameter.opts}
     parts = INLINE.findall(FENCE.sub("", read("README.md")))
     named = {match for part in parts for match in re.findall(r"--[a-z][a-z-]*", part)}

@@ -520,7 +520,7 @@ def test_a_damaged_form_is_refused_in_one_sentence(tmp_path, content):
 
 def test_an_unknown_backend_is_refused():
     with pytest.raises(ValueError, match="backend"):
-        DetectSettings.model_validate({"backend": "tensorrt"})
+        DetectSettings.model_validate({"backend": "tensorflow"})
 
 
 # a real case
