@@ -177,6 +177,7 @@ class OpenVinoNetwork:
         exact: bool = False,
         callers: int = 1,
         cores: int | None = None,
+        shape: tuple[int, ...] | None = None,
     ) -> None:
         """Load it.
 
@@ -189,6 +190,8 @@ class OpenVinoNetwork:
             cores: among which they are shared; by default as many as there are callers. A layer is ready when the
                 slower of two cores is: with one core for each caller nothing is waited for, by spinning at that,
                 when other work takes one of them.
+            shape: of what it is fed, where that is always the same. An 8-bit network that takes any size makes OpenVINO
+                crash on some of Intel's processors with AMX (openvinotoolkit/openvino, issue 37577).
 
         Raises:
             ModelFileError: the folder holds no OpenVINO model.
@@ -197,13 +200,10 @@ class OpenVinoNetwork:
         if exact:
             hints["INFERENCE_PRECISION_HINT"] = "f32"
         try:
-            change = partial(_of_pictures, colours=pictures) if pictures else None
-            self._compiled: Any = ready(next(folder.glob("*.xml")), hints, change)
-        except (RuntimeError, StopIteration) as error:
-            raise ModelFileError(
-                f"{folder.name}: is not an OpenVINO model ({type(error).__name__}); install the software again,"
-                " or use --backend torch"
-            ) from None
+            change = partial(_fed_with, colours=pictures, shape=shape) if pictures or shape else None
+            self._compiled: Any = ready(_file_in(folder), hints, change)
+        except RuntimeError as error:
+            raise _no_model(folder, error) from None
         self._requests = threading.local()
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
@@ -212,6 +212,40 @@ class OpenVinoNetwork:
             self._requests.one = self._compiled.create_infer_request()
         answer: np.ndarray = self._requests.one.infer(images, share_inputs=True)[0]
         return answer
+
+
+def check_readable(folder: Path) -> None:
+    """Whether OpenVINO can read what a form's folder holds, without making it ready.
+
+    Raises:
+        ModelFileError: it cannot.
+    """
+    try:
+        openvino_core().read_model(_file_in(folder))
+    except RuntimeError as error:
+        raise _no_model(folder, error) from None
+
+
+def _file_in(folder: Path) -> Path:
+    file = next(folder.glob("*.xml"), None)
+    if file is None:
+        raise _no_model(folder, FileNotFoundError())
+    return file
+
+
+def _no_model(folder: Path, error: Exception) -> ModelFileError:
+    return ModelFileError(
+        f"{folder.name}: is not an OpenVINO model ({type(error).__name__}); install the software again,"
+        " or use --backend torch"
+    )
+
+
+def _fed_with(model: Any, colours: str | None, shape: tuple[int, ...] | None) -> Any:
+    """The model with its preparation of pictures, and with an input of one shape, if any are given."""
+    made = _of_pictures(model, colours) if colours else model
+    if shape:
+        made.reshape(list(shape))
+    return made
 
 
 def _of_pictures(model: Any, colours: str) -> Any:

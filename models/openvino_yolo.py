@@ -6,7 +6,8 @@ network. Neither Ultralytics nor PyTorch is loaded for it, which alone takes lon
 minute; what is found is what Ultralytics finds (a test).
 
 Pictures are looked at one by one, each by a core of its own where there are enough of them: no core waits for another
-then, and a picture's answer cannot hang on those beside it.
+then, and a picture's answer cannot hang on those beside it. The network is made ready for the size of a recording's
+pictures when the first of them is there.
 """
 
 from __future__ import annotations
@@ -16,12 +17,13 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 
 from models.errors import ModelFileError
-from models.exported import OpenVinoNetwork, form_metadata
+from models.exported import OpenVinoNetwork, check_readable, form_metadata
 
 GREY = (114, 114, 114)
 """What is around the picture (Ultralytics)."""
@@ -45,10 +47,12 @@ class OpenVinoYolo:
         Raises:
             ModelFileError: the folder holds no OpenVINO model of a detector.
         """
-        cores = os.cpu_count() or 1
-        at_once = min(cores, MOST_AT_ONCE)
-        self._network = OpenVinoNetwork(folder, pictures="BGR", callers=at_once, cores=cores)
-        self._threads = ThreadPoolExecutor(at_once, thread_name_prefix="detector")
+        self._folder = folder
+        check_readable(folder)
+        self._cores = os.cpu_count() or 1
+        self._at_once = min(self._cores, MOST_AT_ONCE)
+        self._threads = ThreadPoolExecutor(self._at_once, thread_name_prefix="detector")
+        self._ready: tuple[_Letterbox, OpenVinoNetwork] | None = None
         metadata = form_metadata(folder)
         if not isinstance(metadata.get("names"), dict) or "stride" not in metadata:
             raise ModelFileError(f"{folder.name}: is not an OpenVINO model of a detector; install the software again")
@@ -83,7 +87,8 @@ class OpenVinoYolo:
         """
         height, width = images[0].shape[:2]
         frame = _Letterbox.around(width, height, imgsz, self._stride)
-        answers = self._threads.map(lambda image: self._network(frame.filled(image)[None])[0], images)
+        network = self._network_for(frame)
+        answers = self._threads.map(lambda image: network(frame.filled(image)[None])[0], images)
         found = []
         for answer in answers:
             rows = self._candidates(answer, conf)
@@ -94,6 +99,13 @@ class OpenVinoYolo:
             rows[:, :4] = frame.back(rows[:, :4])
             found.append(rows)
         return found
+
+    def _network_for(self, frame: _Letterbox) -> OpenVinoNetwork:
+        if self._ready is None or self._ready[0] != frame:
+            self._ready = None  # two of them need not be in memory at once
+            how: dict[str, Any] = {"pictures": "BGR", "callers": self._at_once, "cores": self._cores}
+            self._ready = frame, OpenVinoNetwork(self._folder, shape=(1, *frame.shape, 3), **how)
+        return self._ready[1]
 
     def _candidates(self, answer: np.ndarray, conf: float) -> np.ndarray:
         """(n, 6) ``x1 y1 x2 y2`` px of the network's input, score, class, of what is surer than ``conf``."""
@@ -125,6 +137,11 @@ class _Letterbox:
         across, down = (imgsz - wide) % stride / 2, (imgsz - high) % stride / 2
         edges = round(across - 0.1), round(down - 0.1), round(across + 0.1), round(down + 0.1)
         return cls((width, height), (wide, high), *edges)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width of the network's input, px."""
+        return self.scaled[1] + self.top + self.bottom, self.scaled[0] + self.left + self.right
 
     def filled(self, image: np.ndarray) -> np.ndarray:
         """The network's input."""

@@ -104,10 +104,12 @@ def networks_once() -> Iterator[None]:
 
 @pytest.fixture
 def few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    """For runs in this process of which nobody asks what is unusual: its autoencoders learn for a moment only."""
+    """For runs in this process of which nobody asks what is unusual: its autoencoders learn for a moment only, and few
+    neighbours are asked."""
     import models.scorer
 
     monkeypatch.setattr(models.scorer, "STEPS", 20)
+    monkeypatch.setattr(models.scorer, "MEMBERS", 4)
 
 
 def simulated_states(rng: np.random.Generator, students: int, seconds: int, profile: Profile) -> pd.DataFrame:

@@ -56,10 +56,27 @@ def test_it_finds_what_ultralytics_finds_with_the_same_form(network, room, size)
         np.ascontiguousarray(np.resize(room[:height, :width], (height, width, 3))),
         np.zeros((*size, 3), np.uint8),
     ]
-    theirs = YOLO(str(FORM), task="detect").predict(images, verbose=False, device="cpu", **ASKED)
+    model = YOLO(str(FORM), task="detect")
+    model.predict(images[:1], verbose=False, device="cpu", **ASKED)
+    model.predictor.model.dynamic = True  # on processors with AMX it would take the size it was traced at instead
+    theirs = model.predict(images, verbose=False, device="cpu", **ASKED)
     for ours, one in zip(network.predict(images, **ASKED), theirs, strict=True):
         expected = np.column_stack([part.numpy() for part in (one.boxes.xyxy, one.boxes.conf, one.boxes.cls)])
         np.testing.assert_allclose(ours, expected.reshape(-1, 6), atol=0.02)
+
+
+def test_pictures_of_one_size_after_another_are_found_as_by_themselves(network, room):
+    small = np.ascontiguousarray(room[::2, ::2])
+    alone = [OpenVinoYolo(FORM).predict([image], **ASKED)[0] for image in (room, small)]
+    for image, expected in zip((room, small, room), (*alone, alone[0]), strict=True):
+        np.testing.assert_array_equal(network.predict([image], **ASKED)[0], expected)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 640), (700, 2), (32, 32), (64, 64)])
+def test_pictures_of_hardly_any_size(network, size):
+    for imgsz in (32, 160):
+        (found,) = network.predict([np.zeros((*size, 3), np.uint8)], **ASKED | {"imgsz": imgsz})
+        assert found.shape[1] == 6
 
 
 def test_neither_pytorch_nor_ultralytics_is_loaded_for_it():
