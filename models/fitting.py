@@ -82,9 +82,9 @@ def fit(model: Model, data: Batch, settings: FitSettings | None = None) -> list[
         draw = model(batch, random)
         beta = settings.beta * min(1.0, (step + 1) / max(1.0, settings.warm_up * settings.steps))
         cost = loss(draw, beta, settings.free_bits)
-        model.zero_grad()
+        optimiser.forget()
         cost.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 10.0)
+        torch.nn.utils.clip_grad_norm_(optimiser.parameters, 10.0)
         optimiser.step(settings.rate * (1 + math.cos(math.pi * step / settings.steps)) / 2)
         losses.append(float(cost.detach()))
     model.eval()
@@ -95,22 +95,28 @@ class _Adam:
     """Adam (Kingma & Ba 2015) by PyTorch's function; its class loads the compiler first, longer than a fit takes."""
 
     def __init__(self, model: Model) -> None:
-        self._parameters: list[torch.Tensor] = [one for one in model.parameters() if one.requires_grad]
-        self._means = [torch.zeros_like(one) for one in self._parameters]
-        self._squares = [torch.zeros_like(one) for one in self._parameters]
-        self._steps = [torch.zeros(()) for _ in self._parameters]
+        self.parameters: list[torch.Tensor] = [one for one in model.parameters() if one.requires_grad]
+        self._means = [torch.zeros_like(one) for one in self.parameters]
+        self._squares = [torch.zeros_like(one) for one in self.parameters]
+        self._steps = [torch.zeros(()) for _ in self.parameters]
+
+    def forget(self) -> None:
+        """Begin with new gradients."""
+        for one in self.parameters:
+            one.grad = None
 
     @torch.no_grad()
     def step(self, rate: float) -> None:
         """Move the parameters along their gradients."""
         adam(
-            self._parameters,
-            [torch.zeros_like(one) if one.grad is None else one.grad for one in self._parameters],
+            self.parameters,
+            [torch.zeros_like(one) if one.grad is None else one.grad for one in self.parameters],
             self._means,
             self._squares,
             [],
             self._steps,
             foreach=False,
+            fused=True,  # the networks are so small that one call for each tensor takes longer than what it computes
             amsgrad=False,
             beta1=0.9,
             beta2=0.999,

@@ -236,14 +236,14 @@ class Scorer:
         bounds = [elbo(model(batch, random)) for model in self._models for _ in range(DRAWS)]
         made = [-torch.stack(bounds).mean(dim=0).double().numpy()]
         nearest = [
-            _nearest(latents, known, members, own)
+            _nearest(latents, known[members], members, own)
             for latents, known in zip(self._latents(batch), self._known_latents, strict=True)
             for members in self._latent_members
         ]
         made.append(np.mean(nearest, axis=0))
         for rows, known in ((plain, self._plain), (logs, self._logs)):
             for members in self._members:
-                far = [_nearest(rows[:, seen], known[:, seen], chosen, own) for chosen, seen in members]
+                far = [_nearest(rows[:, seen], known[np.ix_(chosen, seen)], chosen, own) for chosen, seen in members]
                 made.append(np.mean(far, axis=0))
         if self._flags is not None:
             every = _batch(plain, mask)
@@ -265,11 +265,10 @@ def _batch(filled: np.ndarray, mask: np.ndarray) -> Batch:
     return Batch(torch.tensor(filled, dtype=torch.float32), torch.tensor(mask, dtype=torch.float32))
 
 
-def _nearest(rows: np.ndarray, known: np.ndarray, chosen: np.ndarray, own: np.ndarray | None) -> np.ndarray:
-    """(n,) log distance of each row to the nearest of the chosen known ones, itself left out."""
-    others = known[chosen]
-    squares = (rows**2).sum(axis=1)[:, None] + (others**2).sum(axis=1) - 2 * rows @ others.T
-    if own is not None and len(known) > 1:
-        squares[own[:, None] == chosen] = np.inf
-        squares[np.isinf(squares).all(axis=1)] = 0.0
-    return 0.5 * np.log(np.maximum(squares.min(axis=1), 0.0) + 1e-6)
+def _nearest(rows: np.ndarray, others: np.ndarray, chosen: np.ndarray, own: np.ndarray | None) -> np.ndarray:
+    """(n,) log distance of each row to the nearest of the others, which are the chosen ones, itself left out."""
+    squares = (rows**2).sum(axis=1) + (others**2).sum(axis=1)[:, None] - 2 * others @ rows.T
+    if own is not None:
+        squares[chosen[:, None] == own] = np.inf
+        squares[:, np.isinf(squares).all(axis=0)] = 0.0
+    return 0.5 * np.log(np.maximum(squares.min(axis=0), 0.0) + 1e-6)
