@@ -134,9 +134,12 @@ def read_settings(path: Path | None, **changes: Any) -> Settings:
 
 def settings_on_record(config: Mapping[str, Any], profile: Profile) -> Settings:
     """The settings of a finished session; what another version wrote and this one does not know takes its default."""
+    known = {name: value for name, value in config.items() if name in Settings.model_fields} | {"profile": profile}
+    with contextlib.suppress(ValidationError):
+        return Settings.model_validate(known)
     settings = Settings(profile=profile)
-    for name, value in config.items():
-        if name in Settings.model_fields and name != "profile":
+    for name, value in known.items():
+        if name != "profile":
             with contextlib.suppress(ValidationError):
                 one = Settings.model_validate({name: value})
                 settings = settings.model_copy(update={name: getattr(one, name)})
