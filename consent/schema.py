@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from sqlalchemy import inspect, select, text
@@ -10,10 +11,12 @@ from sqlalchemy.orm import Session
 from consent import log
 from consent.database import Database
 from consent.errors import RegistryError
+from consent.given import quoted
 from consent.tables import Base, EntryRow
 
-SCHEMA = "0004"
-"""The newest step in ``migrations/versions``."""
+STEPS = ("0001", "0002", "0003", "0004")
+"""Of ``migrations/versions``, in their order."""
+SCHEMA = STEPS[-1]
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -33,10 +36,15 @@ def bring_up_to_date(database: Database) -> None:
         version = _version(session)
         if version == SCHEMA:  # another process did it while this one waited
             return
-        if version is not None and version > SCHEMA:
+        if version is not None and version not in STEPS:
+            if re.fullmatch("[0-9]{4}", str(version)) and str(version) > SCHEMA:
+                raise RegistryError(
+                    f"{database.location}: the consent registry has the tables of a newer version ({version}, known"
+                    f" here: {SCHEMA}); update this software"
+                )
             raise RegistryError(
-                f"{database.location}: the consent registry has the tables of a newer version ({version}, known here:"
-                f" {SCHEMA}); update this software"
+                f"{database.location}: the version of the consent registry's tables cannot be read"
+                f" ({quoted(str(version))}); restore a copy of the database from before it was damaged"
             )
         _upgrade(session)
         mappers = [one for one in Base.registry.mappers if one.class_ is not EntryRow]

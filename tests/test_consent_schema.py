@@ -14,7 +14,7 @@ from sqlalchemy.engine import make_url
 from consent.errors import RegistryError
 from consent.policy import EVERY_RUN, OptOut, Zone
 from consent.registry import Registry
-from consent.schema import MIGRATIONS, SCHEMA
+from consent.schema import MIGRATIONS, SCHEMA, STEPS
 from consent.tables import Base
 
 OLD_TABLES = """
@@ -73,6 +73,7 @@ def test_the_steps_lead_to_the_version_named_in_the_code():
     config.set_main_option("script_location", str(MIGRATIONS))
     script = ScriptDirectory.from_config(config)
     assert script.get_heads() == [SCHEMA]
+    assert [one.revision for one in script.walk_revisions()] == [*reversed(STEPS)]
     assert list(script.walk_revisions())[-1].down_revision is None
 
 
@@ -123,13 +124,28 @@ def test_an_upgrade_that_fails_leaves_the_old_database(registry_url, monkeypatch
         assert registry.verify().entries == 1
 
 
-def test_a_database_of_a_newer_version_is_refused_and_left_alone(registry_url):
-    Registry.open(registry_url).close()
-    engine = create_engine(registry_url)
+def set_version(url: str, version: str) -> None:
+    engine = create_engine(url)
     with closing(engine.connect()) as connection:
-        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+        connection.execute(text("UPDATE alembic_version SET version_num = :version"), {"version": version})
         connection.commit()
     engine.dispose()
+
+
+@pytest.mark.parametrize("version", ["", "00 4", "0000", "4", "head", "x" * 32])
+def test_a_version_that_is_none_is_refused_and_left_alone(registry_url, version):
+    Registry.open(registry_url).close()
+    before = tables_of(registry_url)
+    set_version(registry_url, version)
+    with pytest.raises(RegistryError, match=r"version of the .* cannot be read .*; restore a copy") as caught:
+        Registry.open(registry_url)
+    assert "\n" not in str(caught.value)
+    assert tables_of(registry_url) == before
+
+
+def test_a_database_of_a_newer_version_is_refused_and_left_alone(registry_url):
+    Registry.open(registry_url).close()
+    set_version(registry_url, "9999")
     with pytest.raises(RegistryError, match=r"newer version.*update this software") as caught:
         Registry.open(registry_url)
     assert "\n" not in str(caught.value)
