@@ -92,9 +92,15 @@ def forget(page: Any) -> None:
 
 
 def insist(page: Any, act: Callable[[], object], came: Callable[[], bool], patience_s: float = 20.0) -> None:
-    """``act`` until ``came`` is true: Streamlit drops a click on what it is drawing anew, as it does for people."""
+    """``act`` until ``came`` is true: Streamlit drops a click on what it is drawing anew, as it does for people.
+
+    An act of several clicks of which a later one waits in vain for what an earlier one opens is begun anew, too.
+    """
+    from playwright.sync_api import TimeoutError as InVain
+
     for _ in range(5):
-        act()
+        with contextlib.suppress(InVain):
+            act()
         end = time.monotonic() + patience_s
         while time.monotonic() < end:
             if came():

@@ -75,7 +75,7 @@ def choose(page: sync_api.Page, box: str, option: str) -> None:
 
     def act() -> None:
         chosen.click()
-        page.get_by_role("option", name=option).click()
+        page.get_by_role("option", name=option).click(timeout=10_000)
 
     insist(page, act, lambda: chosen.input_value() == option or option in page.locator(f".st-key-{box}").inner_text())
 
