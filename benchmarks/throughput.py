@@ -66,8 +66,8 @@ def engage_child(clip: str, weights: str, imgsz: int, out: Path, *more: str) -> 
 
     pipeline.retention.promise = promised  # the last thing before the report
     engage.process = clocked("work", process)
-    options = ["--out", str(out), "--approved-by", "benchmark", "--detector", weights, "--imgsz", str(imgsz)]
-    sys.argv = ["engage", "run", clip, *options, *(more or ("--device", "cpu"))]
+    options = ["--out", str(out), "--approved-by", "benchmark", "--detector", weights, "--imgsz", str(imgsz), *more]
+    sys.argv = ["engage", "run", clip, "--device", "cpu", *options]  # of two the last one counts
     atexit.register(_write_session_marks, out, seconds)  # the command ends its process
     engage.main()
 
@@ -84,7 +84,7 @@ def every_frame_child(clip: str, weights: str, imgsz: int, out: Path) -> None:
     """B, but it analyses every frame."""
     with VideoReader(clip) as reader:
         rate = str(reader.info.fps)
-    engage_child(clip, weights, imgsz, out, "--device", "cpu", "--rate", rate)
+    engage_child(clip, weights, imgsz, out, "--rate", rate)
 
 
 CHILDREN = {"ultralytics": ultralytics_child, "engage": engage_child, "every": every_frame_child}
@@ -100,7 +100,7 @@ def measure(child: str, clip: Path, weights: Path, imgsz: int, *more: str) -> di
     Args:
         child: which of ``CHILDREN``.
         clip, weights, imgsz: of both sides.
-        more: options of ``engage run``, of that child; on the CPU where there are none.
+        more: options of ``engage run``, of that child; on the CPU where they name no other device.
 
     Raises:
         RuntimeError: the process failed.

@@ -64,7 +64,7 @@ class Picture:
     def __init__(self, first: VideoFrame) -> None:
         self._stored = first.width, first.height
         self.rotation, self._mirrored = _orientation(first)
-        self._reformatter = VideoReformatter()
+        self._reformatter, self._spreader = VideoReformatter(), VideoReformatter()  # each is set up for one change
 
     @property
     def size(self) -> tuple[int, int]:
@@ -79,7 +79,7 @@ class Picture:
         full = frame.color_range == ColorRange.JPEG or frame.format.name.startswith(("yuvj", "gray", "pal"))
         try:
             if frame.format.name in PLANAR:
-                frame = self._reformatter.reformat(frame, format=PLANAR[frame.format.name])
+                frame = self._spreader.reformat(frame, format=PLANAR[frame.format.name])
             image: NDArray[Any] = self._reformatted(frame, untagged, full).to_ndarray()
         except (FFmpegError, ValueError) as error:
             raise VideoError(

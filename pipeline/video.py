@@ -96,7 +96,7 @@ class VideoReader:
 
     Args:
         path: the recording.
-        decoder: what decodes it; the CPU, with a warning, where the other is not to be had. The pictures are the same.
+        decoder: what decodes it; the CPU, with a warning, where the other is not to be had.
 
     Raises:
         VideoError: the file cannot be read as video.
